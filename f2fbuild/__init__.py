@@ -1,0 +1,1 @@
+"""f2fbuild: a friend-to-friend build network for Linux packagers."""

@@ -1,0 +1,1 @@
+"""The node's one interface: typed requests and replies over a local socket."""

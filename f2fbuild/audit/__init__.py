@@ -1,0 +1,1 @@
+"""The workshop of audit: following ledgers, comparing results, naming liars."""

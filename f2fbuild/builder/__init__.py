@@ -1,0 +1,1 @@
+"""The builder room: pinned environments, sandboxed builds, digests that compare."""

@@ -1,0 +1,1 @@
+"""Digests of products, recomputed from the bytes of hostile files."""

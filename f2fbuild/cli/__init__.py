@@ -1,0 +1,1 @@
+"""The face: commands that parse, ask the node and render."""

@@ -1,0 +1,1 @@
+"""One module for each noun or daily verb of the command line."""

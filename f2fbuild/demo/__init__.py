@@ -1,0 +1,1 @@
+"""The demonstration: real nodes on loopback, one of them a liar."""

@@ -1,0 +1,1 @@
+"""The ledger room: append-only logs that anybody can check."""

@@ -1,0 +1,73 @@
+"""Canonical JSON: one value, one spelling.
+
+RFC 8785 restricted to ASCII keys, objects, arrays, strings without lone surrogates, booleans and integers
+below 2^53 in size. No floats and no null: what is absent is left out. Reading decodes, encodes again and
+compares, so every second spelling is refused.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+from f2fbuild.errors import FormatError
+from f2fbuild.limits import CANONICAL_DEPTH, CANONICAL_INTEGER_BOUND
+
+Value: TypeAlias = "str | int | bool | Sequence[Value] | Mapping[str, Value]"
+
+
+def encode(value: Value) -> bytes:
+    """Return the one spelling of `value` in UTF-8 bytes.
+
+    Raises:
+        FormatError: the value has a part that canonical JSON does not know.
+    """
+    _check(value, "$", 0)
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    return text.encode()
+
+
+def decode(data: bytes, *, where: str = "canonical JSON") -> Any:
+    """Return the value spelled by `data`, which must be its one spelling.
+
+    Raises:
+        FormatError: not JSON, not of the restricted kind, or another spelling than `encode` gives.
+    """
+    try:
+        value = json.loads(data.decode(), parse_float=_no_float, parse_constant=_no_float)
+    except (ValueError, RecursionError) as error:
+        raise FormatError(f"not canonical JSON: {error}", where=where) from error
+    if encode(value) != data:
+        raise FormatError("not in canonical form", where=where)
+    return value
+
+
+def _no_float(text: str) -> float:
+    raise ValueError(f"the number {text} is not an integer")
+
+
+def _check(value: object, path: str, depth: int) -> None:
+    if depth > CANONICAL_DEPTH:
+        raise FormatError(f"nested deeper than {CANONICAL_DEPTH}", where=path)
+    match value:
+        case bool():
+            return
+        case int():
+            if abs(value) >= CANONICAL_INTEGER_BOUND:
+                raise FormatError("integer of 2^53 or more", where=path)
+        case str():
+            if any("\ud800" <= character <= "\udfff" for character in value):
+                raise FormatError("lone surrogate in a string", where=path)
+        case Mapping():
+            _check_members(value, path, depth)
+        case list() | tuple():
+            for index, item in enumerate(value):
+                _check(item, f"{path}[{index}]", depth + 1)
+        case _:
+            raise FormatError(f"{type(value).__name__} is not part of canonical JSON", where=path)
+
+
+def _check_members(value: Mapping[object, object], path: str, depth: int) -> None:
+    for key, item in value.items():
+        if not isinstance(key, str) or not key.isascii():
+            raise FormatError("key that is not ASCII text", where=path)
+        _check(item, f"{path}.{key}", depth + 1)

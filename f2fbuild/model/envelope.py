@@ -1,0 +1,77 @@
+"""DSSE v1.0.2 envelopes in one spelling: canonical JSON, padded base64, exactly one signature.
+
+Source: the DSSE protocol and envelope documents, version 1.0.2. DSSE itself allows several signatures and
+two base64 alphabets; an entry of a ledger must have one byte form, so both are fixed here.
+"""
+
+import base64
+import binascii
+from dataclasses import dataclass
+
+from f2fbuild.errors import FormatError
+from f2fbuild.model import canonical
+from f2fbuild.model.signing import SigningKey, check_public_key, verify
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """A verified envelope. `payload` is verbatim what was signed; `public` the 32-byte key that signed."""
+
+    payload_type: str
+    payload: bytes
+    public: bytes
+
+
+def pae(payload_type: str, payload: bytes) -> bytes:
+    """Return DSSE's pre-authentication encoding, the bytes that are signed."""
+    kind = payload_type.encode()
+    return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
+
+
+def seal(payload_type: str, payload: bytes, key: SigningKey) -> bytes:
+    """Return the envelope of `payload`, signed by `key`."""
+    signature = key.sign(pae(payload_type, payload))
+    return _format(payload_type, payload, key.public, signature)
+
+
+def unseal(data: bytes, *, public: bytes | None = None, where: str = "envelope") -> Envelope:
+    """Return the envelope in `data`, its signature verified.
+
+    Args:
+        data: the envelope's bytes.
+        public: the 32-byte key that must have signed; None takes the one that `keyid` names, which says
+            only that the envelope is whole, not who made it.
+        where: what to call the envelope in an error.
+
+    Raises:
+        FormatError: not an envelope in its one spelling, or not signed by the key.
+    """
+    fields = canonical.decode(data, where=where)
+    try:
+        payload_type, payload = fields["payloadType"], _unbase64(fields["payload"])
+        (line,) = fields["signatures"]
+        keyid, signature = bytes.fromhex(line["keyid"]), _unbase64(line["sig"])
+        spelled = _format(payload_type, payload, keyid, signature)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise FormatError("not a DSSE envelope with one signature", where=where) from error
+    if spelled != data:
+        raise FormatError("not the one spelling of an envelope", where=where)
+    if public is not None and keyid != public:
+        raise FormatError("signed by another key than expected", where=where)
+    check_public_key(keyid, where=where)
+    if not verify(keyid, pae(payload_type, payload), signature):
+        raise FormatError("the signature does not verify", where=where)
+    return Envelope(payload_type=payload_type, payload=payload, public=keyid)
+
+
+def _format(payload_type: str, payload: bytes, public: bytes, signature: bytes) -> bytes:
+    line = {"keyid": public.hex(), "sig": base64.b64encode(signature).decode()}
+    body = {"payload": base64.b64encode(payload).decode(), "payloadType": payload_type}
+    return canonical.encode({**body, "signatures": [line]})
+
+
+def _unbase64(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error as error:
+        raise ValueError(str(error)) from error

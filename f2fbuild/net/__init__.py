@@ -1,0 +1,1 @@
+"""The network room: sessions between friends, their messages and transfers."""
