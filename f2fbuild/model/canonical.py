@@ -51,12 +51,8 @@ def _check(value: object, path: str, depth: int) -> None:
     match value:
         case bool():
             return
-        case int():
-            if abs(value) >= CANONICAL_INTEGER_BOUND:
-                raise FormatError("integer of 2^53 or more", where=path)
-        case str():
-            if any("\ud800" <= character <= "\udfff" for character in value):
-                raise FormatError("lone surrogate in a string", where=path)
+        case int() | str():
+            _check_scalar(value, path)
         case Mapping():
             _check_members(value, path, depth)
         case list() | tuple():
@@ -64,6 +60,13 @@ def _check(value: object, path: str, depth: int) -> None:
                 _check(item, f"{path}[{index}]", depth + 1)
         case _:
             raise FormatError(f"{type(value).__name__} is not part of canonical JSON", where=path)
+
+
+def _check_scalar(value: int | str, path: str) -> None:
+    if isinstance(value, int) and abs(value) >= CANONICAL_INTEGER_BOUND:
+        raise FormatError("integer of 2^53 or more", where=path)
+    if isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value):
+        raise FormatError("lone surrogate in a string", where=path)
 
 
 def _check_members(value: Mapping[object, object], path: str, depth: int) -> None:

@@ -17,8 +17,26 @@ BUILD_TYPE = "https://f2fbuild.invalid/buildtypes/{format}/v1"
 LOCK_NAME = "environment.lock"
 _KEY_CONTEXT = b"f2fbuild build key v1\n"
 _PARAMETERS = frozenset(
-    "format format_version arch tools macros build_profiles vendor mode path user umask cpus "
-    "source_date_epoch compression locale timezone hostname sandbox_profile".split()
+    {
+        "arch",
+        "build_profiles",
+        "compression",
+        "cpus",
+        "format",
+        "format_version",
+        "hostname",
+        "locale",
+        "macros",
+        "mode",
+        "path",
+        "sandbox_profile",
+        "source_date_epoch",
+        "timezone",
+        "tools",
+        "umask",
+        "user",
+        "vendor",
+    }
 )
 
 
