@@ -1,0 +1,94 @@
+"""The node's settings: `config.toml`, strict in what it takes and clear about what it refuses."""
+
+import difflib
+import tomllib
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import tomlkit
+
+from f2fbuild.errors import ConfigurationError, NotInitialisedError
+
+Positive = Annotated[int, msgspec.Meta(ge=1)]
+
+
+class NodeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who this node is and where it listens; `listen` holds `ADDRESS:PORT`, empty for dial-out only."""
+
+    name: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+    listen: tuple[str, ...] = ()
+
+
+class OwnerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whose node this is. `gnupghome` is the owner's own GnuPG, empty for its default."""
+
+    fingerprint: Annotated[str, msgspec.Meta(pattern=r"^([0-9A-F]{40}|[0-9A-F]{64})$")]
+    gnupghome: str = ""
+
+
+class BuilderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How much of this machine one build gets, and how many run at once."""
+
+    slots: Positive = 1
+    waiting: Positive = 8
+    memory_mib: Positive = 4096
+    disk_mib: Positive = 8192
+    processes: Positive = 2048
+    log_mib: Positive = 64
+    wall_minutes: Positive = 120
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All settings of a node."""
+
+    node: NodeSettings
+    owner: OwnerSettings
+    builder: BuilderSettings = BuilderSettings()
+
+
+def load(path: Path) -> Settings:
+    """Return the settings in `path`.
+
+    Raises:
+        NotInitialisedError: there is no such file.
+        ConfigurationError: not TOML, an unknown key, or a value that cannot be used.
+    """
+    try:
+        text = path.read_text()
+    except FileNotFoundError as error:
+        raise NotInitialisedError("no settings", where=str(path), hint="run `f2fbuild init`") from error
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(str(error), where=str(path)) from error
+    _refuse_unknown_keys(table, text, path)
+    try:
+        return msgspec.convert(table, Settings)
+    except msgspec.ValidationError as error:
+        raise ConfigurationError(str(error), where=str(path)) from error
+
+
+def dump(settings: Settings) -> str:
+    """Return the TOML text that `load` reads as `settings`."""
+    return tomlkit.dumps(msgspec.to_builtins(settings))
+
+
+def _refuse_unknown_keys(table: dict[str, object], text: str, path: Path) -> None:
+    sections = {field.name: field.type for field in msgspec.structs.fields(Settings)}
+    for section, content in table.items():
+        _refuse_unknown(section, list(sections), text, path)
+        if isinstance(content, dict):
+            known = [field.name for field in msgspec.structs.fields(sections[section])]
+            for key in content:
+                _refuse_unknown(key, known, text, path)
+
+
+def _refuse_unknown(key: str, known: list[str], text: str, path: Path) -> None:
+    if key in known:
+        return
+    numbered = enumerate(text.splitlines(), start=1)
+    line = next((number for number, content in numbered if key in content), 0)
+    nearest = difflib.get_close_matches(key, known, n=1, cutoff=0)
+    hint = f"did you mean {nearest[0]}?" if nearest else ""
+    raise ConfigurationError(f"unknown key {key}", where=f"{path}:{line}", hint=hint)
