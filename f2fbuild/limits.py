@@ -33,6 +33,72 @@ NOTE_SIGNATURES = 100
 TILE_WIDTH = 256
 """Hashes of a full tile (C2SP tlog-tiles)."""
 
+# --- net: messages -------------------------------------------------------------------------------
+CHUNK_BYTES = MIB
+"""Bytes of one chunk of a blob: big enough that a thread hop costs little, small enough to lose."""
+
+MESSAGE_BYTES = CHUNK_BYTES + 64 * KIB
+"""Bytes of one message between nodes: a chunk and its proof, or any checkpoint (`NOTE_BYTES`)."""
+
+MESSAGE_CONTAINERS = 4_096
+"""Lists and maps in one message: a list of one byte on the wire costs 56 in memory."""
+
+MESSAGE_FIELDS = 32
+"""Keys of a map in a message; the largest message has 7."""
+
+MESSAGE_LIST = 4_096
+"""Items of a list in a message: digests asked for at once, and far more than a proof's 64 hashes."""
+
+MESSAGE_OFFER_BYTES = 512 * KIB
+"""Bytes of a signed offer or cancel: a job with its environment named by digest needs 10 KiB."""
+
+MESSAGE_PROOF_BYTES = 64 * KIB
+"""Bytes of a tlog-proof: 64 hashes, a checkpoint and hundreds of cosignatures."""
+
+MESSAGE_TEXT = 1_024
+"""Characters of a text for people in a message; what is longer belongs in a log."""
+
 # --- products ------------------------------------------------------------------------------------
 PRODUCTS_PER_BUILD = 50_000
 """Products of one build; more is a failed build, stage package (`products.json` stays below 16 MiB)."""
+
+# --- builder: environments -----------------------------------------------------------------------
+TARGET_BYTES = 64 * KIB
+"""Bytes of a target file: a screenful of text by its owner."""
+
+LOCK_BYTES = 4 * MIB
+"""Bytes of an environment lock: 10,000 packages of 250 bytes and some air."""
+
+LOCK_PACKAGES = 10_000
+"""Packages of an environment lock: the largest desktop buildroots have some 3,000."""
+
+PACKAGE_BYTES = 2048 * MIB
+"""Bytes of one package file: the largest of Debian and Fedora stay below."""
+
+METADATA_SIGNED_BYTES = 4 * MIB
+"""Bytes of one signed InRelease or repomd.xml: Debian's are 150 KiB."""
+
+METADATA_INDEX_BYTES = 64 * MIB
+"""Bytes of one compressed package index: Debian main has 9 MiB, Fedora Everything 20 MiB."""
+
+METADATA_INDEX_UNPACKED_BYTES = 512 * MIB
+"""Bytes of one package index unpacked: Debian main has 48 MiB, Fedora Everything 180 MiB."""
+
+METADATA_REPOSITORIES = 32
+"""Repositories whose metadata travels beside one lock."""
+
+METADATA_INDEXES = 16
+"""Package indexes of one repository: one per component and architecture."""
+
+CLOCK_SKEW_SECONDS = 24 * 3600
+"""Seconds that signed metadata may lie in the future before it is refused: a wrong time zone, no more."""
+
+SOLVER_OUTPUT_BYTES = 8 * MIB
+"""Bytes that a dependency solver may print: 10,000 lines of names."""
+
+FETCH_SECONDS = 60
+"""Seconds without a byte after which a mirror counts as gone."""
+
+# --- api -----------------------------------------------------------------------------------------
+API_REQUEST_BYTES = 4 * MIB
+"""Bytes of one API request: a friend card has 64 KiB, a target's keyring may have a few MiB."""

@@ -1,0 +1,91 @@
+"""The API over HTTP: one POST path a call, JSON both ways, streams as one JSON text a line.
+
+The socket is a Unix socket in a directory that only its user may enter; whoever can open it is the owner.
+"""
+
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from f2fbuild import limits
+from f2fbuild.api import schema
+from f2fbuild.errors import F2FError, UsageError
+
+MEDIA_TYPE = "application/json"
+STREAM_MEDIA_TYPE = "application/x-ndjson"
+
+
+class Handlers(Protocol):
+    """What a node answers."""
+
+    async def call(self, request: schema.Request) -> schema.Reply:
+        """Return the reply to a request of `schema.CALLS`; raise F2FError to refuse."""
+        ...
+
+    def stream(self, request: schema.Request) -> AsyncIterator[schema.Reply]:
+        """Return the replies to a request of `schema.STREAMS`."""
+        ...
+
+
+def error_reply(error: F2FError) -> schema.ErrorReply:
+    """Return an error as the reply that carries it to the command line."""
+    return schema.ErrorReply(
+        error=type(error).__name__,
+        exit_code=error.exit_code,
+        what=error.what,
+        where=error.where,
+        hint=error.hint,
+    )
+
+
+def create_app(handlers: Handlers) -> Starlette:
+    """Return the ASGI application that answers by `handlers`."""
+
+    def call_route(name: str, kind: type[schema.Request]) -> Route:
+        async def endpoint(http: HttpRequest) -> Response:
+            try:
+                reply = await handlers.call(await _read(http, kind))
+            except F2FError as error:
+                return Response(msgspec.json.encode(error_reply(error)), 400, media_type=MEDIA_TYPE)
+            return Response(msgspec.json.encode(reply), media_type=MEDIA_TYPE)
+
+        return Route(f"/v1/{name}", endpoint, methods=["POST"])
+
+    def stream_route(name: str, kind: type[schema.Request]) -> Route:
+        async def endpoint(http: HttpRequest) -> Response:
+            try:
+                request = await _read(http, kind)
+            except F2FError as error:
+                return Response(msgspec.json.encode(error_reply(error)), 400, media_type=MEDIA_TYPE)
+            return StreamingResponse(_lines(handlers.stream(request)), media_type=STREAM_MEDIA_TYPE)
+
+        return Route(f"/v1/{name}", endpoint, methods=["POST"])
+
+    calls = [call_route(name, kind) for name, kind in schema.CALLS.items()]
+    streams = [stream_route(name, kind) for name, kind in schema.STREAMS.items()]
+    return Starlette(routes=[*calls, *streams])
+
+
+async def _lines(replies: AsyncIterator[schema.Reply]) -> AsyncIterator[bytes]:
+    try:
+        async for reply in replies:
+            yield msgspec.json.encode(reply) + b"\n"
+    except F2FError as error:
+        yield msgspec.json.encode(error_reply(error)) + b"\n"
+
+
+async def _read(http: HttpRequest, kind: type[schema.Request]) -> schema.Request:
+    body = bytearray()
+    async for piece in http.stream():
+        body += piece
+        if len(body) > limits.API_REQUEST_BYTES:
+            raise UsageError(f"a request has at most {limits.API_REQUEST_BYTES} bytes")
+    try:
+        return msgspec.json.decode(bytes(body) or b"{}", type=kind)
+    except (msgspec.ValidationError, msgspec.DecodeError) as error:
+        raise UsageError(str(error), where=http.url.path) from error
