@@ -13,7 +13,9 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from f2fbuild import limits
-from f2fbuild.api import schema
+from f2fbuild.api.calls import CALLS, STREAMS
+from f2fbuild.api.replies import ErrorReply, Reply
+from f2fbuild.api.requests import Request
 from f2fbuild.errors import F2FError, UsageError
 
 MEDIA_TYPE = "application/json"
@@ -23,18 +25,18 @@ STREAM_MEDIA_TYPE = "application/x-ndjson"
 class Handlers(Protocol):
     """What a node answers."""
 
-    async def call(self, request: schema.Request) -> schema.Reply:
-        """Return the reply to a request of `schema.CALLS`; raise F2FError to refuse."""
+    async def call(self, request: Request) -> Reply:
+        """Return the reply to a request of `api.calls.CALLS`; raise F2FError to refuse."""
         ...
 
-    def stream(self, request: schema.Request) -> AsyncIterator[schema.Reply]:
-        """Return the replies to a request of `schema.STREAMS`."""
+    def stream(self, request: Request) -> AsyncIterator[Reply]:
+        """Return the replies to a request of `api.calls.STREAMS`."""
         ...
 
 
-def error_reply(error: F2FError) -> schema.ErrorReply:
+def error_reply(error: F2FError) -> ErrorReply:
     """Return an error as the reply that carries it to the command line."""
-    return schema.ErrorReply(
+    return ErrorReply(
         error=type(error).__name__,
         exit_code=error.exit_code,
         what=error.what,
@@ -46,7 +48,7 @@ def error_reply(error: F2FError) -> schema.ErrorReply:
 def create_app(handlers: Handlers) -> Starlette:
     """Return the ASGI application that answers by `handlers`."""
 
-    def call_route(name: str, kind: type[schema.Request]) -> Route:
+    def call_route(name: str, kind: type[Request]) -> Route:
         async def endpoint(http: HttpRequest) -> Response:
             try:
                 reply = await handlers.call(await _read(http, kind))
@@ -56,7 +58,7 @@ def create_app(handlers: Handlers) -> Starlette:
 
         return Route(f"/v1/{name}", endpoint, methods=["POST"])
 
-    def stream_route(name: str, kind: type[schema.Request]) -> Route:
+    def stream_route(name: str, kind: type[Request]) -> Route:
         async def endpoint(http: HttpRequest) -> Response:
             try:
                 request = await _read(http, kind)
@@ -66,12 +68,12 @@ def create_app(handlers: Handlers) -> Starlette:
 
         return Route(f"/v1/{name}", endpoint, methods=["POST"])
 
-    calls = [call_route(name, kind) for name, kind in schema.CALLS.items()]
-    streams = [stream_route(name, kind) for name, kind in schema.STREAMS.items()]
+    calls = [call_route(name, kind) for name, kind in CALLS.items()]
+    streams = [stream_route(name, kind) for name, kind in STREAMS.items()]
     return Starlette(routes=[*calls, *streams])
 
 
-async def _lines(replies: AsyncIterator[schema.Reply]) -> AsyncIterator[bytes]:
+async def _lines(replies: AsyncIterator[Reply]) -> AsyncIterator[bytes]:
     try:
         async for reply in replies:
             yield msgspec.json.encode(reply) + b"\n"
@@ -79,7 +81,7 @@ async def _lines(replies: AsyncIterator[schema.Reply]) -> AsyncIterator[bytes]:
         yield msgspec.json.encode(error_reply(error)) + b"\n"
 
 
-async def _read(http: HttpRequest, kind: type[schema.Request]) -> schema.Request:
+async def _read(http: HttpRequest, kind: type[Request]) -> Request:
     body = bytearray()
     async for piece in http.stream():
         body += piece

@@ -11,12 +11,12 @@ import httpx
 import msgspec
 
 from f2fbuild import errors
-from f2fbuild.api import schema
+from f2fbuild.api.calls import CALLS, STREAMS
+from f2fbuild.api.replies import AnyReply, ErrorReply, Reply
+from f2fbuild.api.requests import Request
 
-_NAMES: dict[type[schema.Request], str] = {
-    kind: name for name, kind in (*schema.CALLS.items(), *schema.STREAMS.items())
-}
-_AnyReply = TypeVar("_AnyReply", bound=schema.Reply)
+_NAMES: dict[type[Request], str] = {kind: name for name, kind in (*CALLS.items(), *STREAMS.items())}
+_AnyReply = TypeVar("_AnyReply", bound=Reply)
 
 
 class Client:
@@ -35,7 +35,7 @@ class Client:
     def __exit__(self, *_: object) -> None:
         self._http.close()
 
-    def call(self, request: schema.Request, kind: type[_AnyReply]) -> _AnyReply:
+    def call(self, request: Request, kind: type[_AnyReply]) -> _AnyReply:
         """Return the node's reply, which is a `kind`.
 
         Raises:
@@ -48,7 +48,7 @@ class Client:
             raise self._not_running() from error
         return _expect(response.content, kind)
 
-    def stream(self, request: schema.Request, kind: type[_AnyReply]) -> Iterator[_AnyReply]:
+    def stream(self, request: Request, kind: type[_AnyReply]) -> Iterator[_AnyReply]:
         """Yield the node's replies until it ends them; raises like `call`."""
         path, body = _NAMES[type(request)], msgspec.json.encode(request)
         try:
@@ -66,17 +66,17 @@ class Client:
 
 def _expect(data: bytes, kind: type[_AnyReply]) -> _AnyReply:
     try:
-        reply: schema.AnyReply = msgspec.json.decode(data, type=schema.AnyReply)
+        reply: AnyReply = msgspec.json.decode(data, type=AnyReply)
     except msgspec.MsgspecError as error:
         raise errors.IncompatibleVersionError(f"the node's reply is not understood: {error}") from error
-    if isinstance(reply, schema.ErrorReply):
+    if isinstance(reply, ErrorReply):
         raise _error(reply)
     if not isinstance(reply, kind):
         raise errors.IncompatibleVersionError(f"the node answered with {type(reply).__name__}")
     return reply
 
 
-def _error(reply: schema.ErrorReply) -> errors.F2FError:
+def _error(reply: ErrorReply) -> errors.F2FError:
     found = getattr(errors, reply.error, errors.F2FError)
     is_error = isinstance(found, type) and issubclass(found, errors.F2FError)
     kind = found if is_error else errors.F2FError

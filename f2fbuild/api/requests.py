@@ -1,0 +1,142 @@
+"""What may be asked of a node: the requests of its API.
+
+Ids may be shortened to any unique prefix. Times are unix seconds, sizes bytes.
+"""
+
+from typing import Annotated
+
+import msgspec
+
+from f2fbuild.model.job import JobClass
+
+Count = Annotated[int, msgspec.Meta(ge=1, le=100)]
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The base of all requests."""
+
+
+class GetStatus(Request, frozen=True, kw_only=True):
+    """Ask who this node is and how it is."""
+
+
+class GetCard(Request, frozen=True, kw_only=True):
+    """Ask for this node's friend card."""
+
+    dial: tuple[str, ...] = ()
+
+
+class AddPeer(Request, frozen=True, kw_only=True):
+    """Take a friend card; certify its owner's key locally when `certify`; grant `rights`."""
+
+    card: str
+    rights: tuple[str, ...]
+    certify: bool
+    alias: str = ""
+
+
+class GetPeer(Request, frozen=True, kw_only=True):
+    """Ask for one friend, by alias, alias@node, fingerprint or id prefix."""
+
+    peer: str
+
+
+class RemovePeer(GetPeer, frozen=True, kw_only=True):
+    """End a friendship; leaves a tombstone."""
+
+
+class ListPeers(Request, frozen=True, kw_only=True):
+    """Ask for all friends."""
+
+
+class ExplainTrust(Request, frozen=True, kw_only=True):
+    """Ask what an owner may do here, and why."""
+
+    who: str
+
+
+class ListTargets(Request, frozen=True, kw_only=True):
+    """Ask for all targets."""
+
+
+class GetTarget(Request, frozen=True, kw_only=True):
+    """Ask for one target."""
+
+    name: str
+
+
+class AddTarget(Request, frozen=True, kw_only=True):
+    """Add a target from its TOML text; keys are given with it by file name."""
+
+    text: str
+    keys: dict[str, bytes]
+
+
+class Submit(Request, frozen=True, kw_only=True):
+    """Order a build of the source at `source`, a path that the node can read."""
+
+    target: str
+    source: str
+    job_class: JobClass = JobClass.TESTING
+    builders: Count | None = None
+    agree: Count | None = None
+    deadline_minutes: Annotated[int, msgspec.Meta(ge=1, le=20160)] = 1440
+
+
+class GetJob(Request, frozen=True, kw_only=True):
+    """Ask for one job by any unique prefix of its id."""
+
+    job: str
+
+
+class CancelJob(GetJob, frozen=True, kw_only=True):
+    """End a job."""
+
+
+class RetryJob(GetJob, frozen=True, kw_only=True):
+    """Order the same build again as a new job."""
+
+
+class ExplainJob(GetJob, frozen=True, kw_only=True):
+    """Ask, for every friend, why it does or does not build this job."""
+
+
+class WatchJob(GetJob, frozen=True, kw_only=True):
+    """Follow a job: one `Job` at once and at each change, until it has ended."""
+
+
+class ListJobs(Request, frozen=True, kw_only=True):
+    """Ask for the newest jobs."""
+
+    limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 100
+
+
+class ReadLog(Request, frozen=True, kw_only=True):
+    """Read a builder's build log; every chunk is a `LogChunk`, the last one when the build has ended."""
+
+    job: str
+    peer: str = ""
+    follow: bool = False
+
+
+class Download(Request, frozen=True, kw_only=True):
+    """Ask for the agreed products of a job, verified once more as they are handed out into `directory`."""
+
+    job: str
+    directory: str
+    peer: str = ""
+    logs: bool = False
+
+
+class ListDivergences(Request, frozen=True, kw_only=True):
+    """Ask for all jobs whose builders did not agree."""
+
+
+class GetDivergence(Request, frozen=True, kw_only=True):
+    """Ask for one divergence by its job's id."""
+
+    job: str
+
+
+class ListLogs(Request, frozen=True, kw_only=True):
+    """Ask for this node's log and every log it keeps of friends."""
