@@ -58,6 +58,34 @@ MESSAGE_PROOF_BYTES = 64 * KIB
 MESSAGE_TEXT = 1_024
 """Characters of a text for people in a message; what is longer belongs in a log."""
 
+# --- trust ---------------------------------------------------------------------------------------
+CERTIFICATE_BYTES = 16 * KIB
+"""Bytes of a certificate file: text, proofs and an RSA-4096 signature need 3 KiB; it travels in handshakes."""
+
+CARD_BYTES = 64 * KIB
+"""Bytes of a friend card: a certificate file, hints, and a minimal key with a dozen user ids and subkeys."""
+
+CARD_HINTS = 8
+"""Dial hints of one card: enough for two address families, a proxy port and Tor, too few to scan with."""
+
+OWNER_KEY_BYTES = 256 * KIB
+"""Bytes of one owner key given to GnuPG, certifications included: well-signed real keys stay below 200 KiB."""
+
+OWNER_KEY_PACKETS = 2_000
+"""Packets of one owner key: GnuPG checks every signature, and a flooded key must not stop it for minutes."""
+
+RING_OWNERS = 2_000
+"""Owners in the node's keyring: twice a circle of a thousand, which GnuPG checks in about a second."""
+
+PATHS_SHOWN = 8
+"""Trust paths listed in one explanation: a person reads few, and the search must stay cheap."""
+
+PATH_STEPS = 5
+"""Certifications on one trust path: GnuPG's own default depth (`--max-cert-depth`)."""
+
+USER_ID_CHARACTERS = 200
+"""Characters shown of a user id: names and addresses fit, a wall of text does not."""
+
 # --- products ------------------------------------------------------------------------------------
 PRODUCTS_PER_BUILD = 50_000
 """Products of one build; more is a failed build, stage package (`products.json` stays below 16 MiB)."""
@@ -102,3 +130,20 @@ FETCH_SECONDS = 60
 # --- api -----------------------------------------------------------------------------------------
 API_REQUEST_BYTES = 4 * MIB
 """Bytes of one API request: a friend card has 64 KiB, a target's keyring may have a few MiB."""
+
+# --- store ---------------------------------------------------------------------------------------
+DATABASE_BUSY_MS = 5_000
+"""Milliseconds to wait for another process's write: a command-line tool's transaction takes far less."""
+
+BLOB_BLOCK_BYTES = MIB
+"""Bytes read, hashed or written at once: smaller blocks make system calls and thread hops dominate."""
+
+BLOB_BYTES = 16 * 1024 * MIB
+"""Bytes of one blob: the largest installation images are below 12 GiB."""
+
+BLOB_RESERVE_BYTES = 512 * MIB
+"""Bytes that blobs leave free on their file system, so that ledger and database can still write."""
+
+PARTIALS_PER_BLOB = 2
+"""Interrupted transfers kept of one blob: a peer that names a wrong chunk root must not cost the right one,
+and inventing more roots must not fill the disk."""
