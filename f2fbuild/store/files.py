@@ -1,0 +1,64 @@
+"""Files that survive a crash, in directories that only their owner reads."""
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from f2fbuild.errors import StorageError
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+@contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Turn what the operating system says about `path` into a `StorageError` that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        hint = "Free space on this file system, then try again" if error.errno in _FULL else ""
+        raise StorageError(error.strerror or str(error), where=str(path), hint=hint) from error
+
+
+def private_directory(path: Path) -> None:
+    """Make `path` a directory of mode 0700, or check that it is one that nobody else can enter.
+
+    A directory that others can enter is refused rather than changed: it may not be ours alone.
+
+    Raises:
+        StorageError: it cannot be made, is no directory, or is open to others.
+    """
+    with storage_errors(path):
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        mode = path.stat().st_mode
+    if mode & 0o077:
+        raise StorageError("the directory is open to others", where=str(path), hint=f"chmod 700 {path}")
+
+
+def private_file(path: Path) -> None:
+    """Make `path` an empty file of mode 0600 unless it exists, or check that nobody else can open it.
+
+    Raises:
+        StorageError: it cannot be made, is no regular file, or is open to others.
+    """
+    with storage_errors(path):
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            mode = os.fstat(descriptor).st_mode
+        finally:
+            os.close(descriptor)
+    if not stat.S_ISREG(mode):
+        raise StorageError("not a regular file", where=str(path))
+    if mode & 0o077:
+        raise StorageError("the file is open to others", where=str(path), hint=f"chmod 600 {path}")
+
+
+def sync_directory(path: Path) -> None:
+    """Return when the names in the directory `path` are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,179 @@
+"""The tables of a node, as numbered migrations.
+
+Text of a migration that was released is never changed: a new one is added. All times are unix seconds; all
+digests, node ids and job ids 64 hexadecimal digits; `json` columns hold valid JSON. The values that a CHECK
+allows are those of the enums in `f2fbuild.model`, written out because an old file keeps its old text.
+"""
+
+_FRIENDS = """
+CREATE TABLE friend (
+    node TEXT PRIMARY KEY CHECK (length(node) = 64),
+    owner TEXT NOT NULL CHECK (length(owner) IN (40, 64)),
+    alias TEXT NOT NULL,
+    certificate BLOB NOT NULL,
+    hints TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(hints)),
+    rights TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(rights)),
+    state TEXT NOT NULL CHECK (state IN ('proposed', 'active', 'removed', 'revoked')),
+    added INTEGER NOT NULL
+) STRICT
+"""
+"""One friend's node. `owner` is an OpenPGP fingerprint (v4 or v6). Removed and revoked rows are tombstones:
+the node stays known as one that was sent away."""
+
+_HANDSHAKES = """
+CREATE TABLE handshake_time (
+    peer TEXT PRIMARY KEY,
+    tai64n BLOB NOT NULL CHECK (length(tai64n) = 12)
+) STRICT, WITHOUT ROWID
+"""
+"""The greatest time that a peer's first message carried; smaller or equal ones are replays."""
+
+_REPLAYS = """
+CREATE TABLE replay (
+    sender TEXT NOT NULL,
+    nonce BLOB NOT NULL CHECK (length(nonce) = 16),
+    not_after INTEGER NOT NULL,
+    PRIMARY KEY (sender, nonce)
+) STRICT, WITHOUT ROWID
+"""
+"""Nonces of signed messages, kept until the message would be refused for its age."""
+
+_JOBS = """
+CREATE TABLE job (
+    id TEXT PRIMARY KEY CHECK (length(id) = 64),
+    created INTEGER NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('queued', 'blocked', 'running', 'succeeded', 'failed', 'gaveback',
+        'cancelled', 'expired')),
+    "order" BLOB NOT NULL,
+    build_key TEXT NOT NULL CHECK (length(build_key) = 64),
+    title TEXT NOT NULL,
+    target TEXT NOT NULL,
+    format TEXT NOT NULL CHECK (format IN ('rpm', 'deb', 'recipe', 'image')),
+    class TEXT NOT NULL CHECK (class IN ('scratch', 'testing', 'release')),
+    wanted TEXT NOT NULL CHECK (json_valid(wanted)),
+    reason TEXT NOT NULL DEFAULT '',
+    verdict TEXT CHECK (verdict IS NULL OR json_valid(verdict)),
+    updated INTEGER NOT NULL
+) STRICT
+"""
+"""The submitter's side: one order. `verdict` is NULL until there is one."""
+
+_ASSIGNMENTS = """
+CREATE TABLE assignment (
+    job TEXT NOT NULL REFERENCES job (id) ON DELETE CASCADE,
+    peer TEXT NOT NULL CHECK (length(peer) = 64),
+    owner TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('offered', 'refused', 'accepted', 'preparing', 'building',
+        'verifying', 'committed', 'done', 'lost', 'cancelled')),
+    stage TEXT NOT NULL DEFAULT '' CHECK (stage IN ('', 'fetch', 'chroot', 'deps', 'build', 'test',
+        'package', 'upload', 'agreement')),
+    detail TEXT NOT NULL DEFAULT '',
+    acceptance BLOB,
+    receipt BLOB,
+    commitment BLOB,
+    commitment_proof BLOB,
+    outcome BLOB,
+    outcome_proof BLOB,
+    log_bytes INTEGER NOT NULL DEFAULT 0 CHECK (log_bytes >= 0),
+    updated INTEGER NOT NULL,
+    deadline INTEGER NOT NULL,
+    PRIMARY KEY (job, peer)
+) STRICT
+"""
+"""The submitter's side: one builder asked. Envelopes and proofs are verbatim, NULL until received."""
+
+_TASKS = """
+CREATE TABLE task (
+    job TEXT PRIMARY KEY CHECK (length(job) = 64),
+    submitter TEXT NOT NULL CHECK (length(submitter) = 64),
+    offer BLOB NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('accepted', 'preparing', 'building', 'verifying', 'committed',
+        'done', 'lost', 'cancelled')),
+    acceptance_index INTEGER CHECK (acceptance_index >= 0),
+    acceptance BLOB,
+    nonce BLOB CHECK (length(nonce) = 32),
+    deadline INTEGER NOT NULL,
+    reveal_by INTEGER NOT NULL,
+    result BLOB,
+    stage TEXT NOT NULL DEFAULT '' CHECK (stage IN ('', 'fetch', 'chroot', 'deps', 'build', 'test',
+        'package', 'upload', 'agreement')),
+    detail TEXT NOT NULL DEFAULT '',
+    commitment_index INTEGER CHECK (commitment_index > acceptance_index),
+    outcome_index INTEGER CHECK (outcome_index > acceptance_index),
+    closing_index INTEGER CHECK (closing_index > acceptance_index),
+    updated INTEGER NOT NULL,
+    CHECK (outcome_index IS NULL OR closing_index IS NULL)
+) STRICT
+"""
+"""The builder's side: one job taken. The last CHECK is the ledger's rule: an acceptance has one end."""
+
+_PRODUCTS = """
+CREATE TABLE product (
+    job TEXT NOT NULL CHECK (length(job) = 64),
+    peer TEXT NOT NULL CHECK (length(peer) = 64),
+    name TEXT NOT NULL CHECK (name <> ''),
+    kind TEXT NOT NULL CHECK (kind IN ('rpm', 'deb', 'udeb', 'file')),
+    size INTEGER NOT NULL CHECK (size >= 0),
+    sha256 TEXT NOT NULL CHECK (length(sha256) = 64),
+    canonical TEXT NOT NULL CHECK (length(canonical) = 64),
+    content TEXT NOT NULL DEFAULT '' CHECK (length(content) IN (0, 64)),
+    verified INTEGER NOT NULL DEFAULT 0 CHECK (verified IN (0, 1)),
+    PRIMARY KEY (job, peer, name)
+) STRICT
+"""
+"""A product that a builder's statement names; `verified` once this node recomputed it from the bytes."""
+
+_FINDINGS = """
+CREATE TABLE finding (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    kind TEXT NOT NULL,
+    owner TEXT NOT NULL,
+    node TEXT NOT NULL,
+    evidence_path TEXT NOT NULL DEFAULT '',
+    found INTEGER NOT NULL,
+    detail TEXT NOT NULL DEFAULT ''
+) STRICT
+"""
+"""What an audit found against an owner, with the file that proves it."""
+
+_EVENTS = """
+CREATE TABLE event (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    job TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    data TEXT NOT NULL CHECK (json_valid(data))
+) STRICT
+"""
+"""What happened to a job, for those who watch. `seq` never goes back, so a watcher resumes after it."""
+
+_INDICES = (
+    "CREATE INDEX friend_by_owner ON friend (owner)",
+    "CREATE INDEX friend_by_alias ON friend (alias)",
+    "CREATE INDEX replay_by_age ON replay (not_after)",
+    "CREATE INDEX job_by_state ON job (state, created)",
+    "CREATE INDEX job_by_build_key ON job (build_key)",
+    "CREATE INDEX assignment_by_peer ON assignment (peer, state)",
+    "CREATE INDEX assignment_by_deadline ON assignment (state, deadline)",
+    "CREATE INDEX task_by_state ON task (state, deadline)",
+    "CREATE INDEX task_by_submitter ON task (submitter, state)",
+    "CREATE INDEX product_by_sha256 ON product (sha256)",
+    "CREATE INDEX finding_by_owner ON finding (owner, found)",
+    "CREATE INDEX event_by_job ON event (job, seq)",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (
+        _FRIENDS,
+        _HANDSHAKES,
+        _REPLAYS,
+        _JOBS,
+        _ASSIGNMENTS,
+        _TASKS,
+        _PRODUCTS,
+        _FINDINGS,
+        _EVENTS,
+        *_INDICES,
+    ),
+)
+"""Migration n leads from schema version n to n + 1."""
