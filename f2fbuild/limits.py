@@ -77,6 +77,9 @@ OWNER_KEY_PACKETS = 2_000
 RING_OWNERS = 2_000
 """Owners in the node's keyring: twice a circle of a thousand, which GnuPG checks in about a second."""
 
+AGENT_SOCKET_PATH_BYTES = 107
+"""Bytes of a Unix socket's path (Linux `sun_path` has 108 with its final zero, unix(7))."""
+
 PATHS_SHOWN = 8
 """Trust paths listed in one explanation: a person reads few, and the search must stay cheap."""
 
@@ -85,6 +88,31 @@ PATH_STEPS = 5
 
 USER_ID_CHARACTERS = 200
 """Characters shown of a user id: names and addresses fit, a wall of text does not."""
+
+# --- net: sessions -------------------------------------------------------------------------------
+RECORD_BYTES = 65_535
+"""Bytes of one record on the wire, and of a Noise message (Noise revision 34 §3)."""
+
+REKEY_RECORDS = 2**14
+"""Records in one direction under one key: at most 1 GiB is lost with a key that leaks."""
+
+STREAM_WINDOW_BYTES = 256 * KIB
+"""Bytes a new stream may send unread."""
+
+STREAM_WINDOW_MAX_BYTES = MIB
+"""Bytes a stream may send unread once its reader has kept pace: 100 MB/s at 10 ms."""
+
+STREAM_QUEUE_BYTES = 256 * KIB
+"""Bytes of one stream waiting for the link's writer: four records, so that tasks switch seldom."""
+
+LINK_STREAMS = 64
+"""Streams each side may have open at once on a link; exchanges beyond it wait."""
+
+LINK_GROWTH_BYTES = 8 * MIB
+"""Bytes by which all windows of a link may have grown: unread memory per peer stays below 40 MiB."""
+
+LINK_CONTROL_FRAMES = 1_024
+"""Control frames waiting for the writer: more means that the peer asks without reading answers."""
 
 # --- products ------------------------------------------------------------------------------------
 PRODUCTS_PER_BUILD = 50_000
@@ -163,6 +191,9 @@ CLOCK_SKEW_SECONDS = 24 * 3600
 
 SOLVER_OUTPUT_BYTES = 8 * MIB
 """Bytes that a dependency solver may print: 10,000 lines of names."""
+
+FETCHES_AT_ONCE = 6
+"""Package files asked for at once: more gain nothing from one mirror and are taken for an attack."""
 
 FETCH_SECONDS = 60
 """Seconds without a byte after which a mirror counts as gone."""

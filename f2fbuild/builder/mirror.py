@@ -1,0 +1,80 @@
+"""Reading from package mirrors: http, https, file and copy, never more bytes than announced.
+
+A mirror is a place, not an authority: everything read here is checked against signed metadata by the caller.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+import httpx
+import trio
+
+from f2fbuild.errors import F2FError
+from f2fbuild.limits import FETCH_SECONDS, MIB
+
+
+class MirrorError(F2FError):
+    """A mirror does not have what it should have, or does not answer."""
+
+
+_LOCAL: Final = frozenset({"file", "copy"})
+
+
+@asynccontextmanager
+async def open_client() -> AsyncIterator[httpx.AsyncClient]:
+    """Yield the HTTP client for mirrors: bounded waiting, redirects followed, proxies as the host's."""
+    async with httpx.AsyncClient(timeout=FETCH_SECONDS, follow_redirects=True, max_redirects=5) as client:
+        yield client
+
+
+async def read(client: httpx.AsyncClient, uri: str, *, most: int) -> bytes:
+    """Return the bytes at `uri`, at most `most` of them.
+
+    Raises:
+        MirrorError: not there, no answer, or larger than `most`.
+    """
+    return b"".join([piece async for piece in _pieces(client, uri, most)])
+
+
+async def download(client: httpx.AsyncClient, uri: str, path: Path, *, most: int) -> None:
+    """Write the bytes at `uri` into the new file `path`, at most `most` of them.
+
+    Raises:
+        MirrorError: not there, no answer, or larger than `most`; `path` may hold a part.
+    """
+    async with await trio.open_file(path, "xb") as file:
+        async for piece in _pieces(client, uri, most):
+            await file.write(piece)
+
+
+async def _pieces(client: httpx.AsyncClient, uri: str, most: int) -> AsyncIterator[bytes]:
+    total = 0
+    source = _local(uri) if urlsplit(uri).scheme in _LOCAL else _remote(client, uri)
+    async for piece in source:
+        total += len(piece)
+        if total > most:
+            raise MirrorError(f"is larger than {most} bytes", where=uri)
+        yield piece
+
+
+async def _local(uri: str) -> AsyncIterator[bytes]:
+    try:
+        async with await trio.open_file(unquote(urlsplit(uri).path), "rb") as file:
+            while piece := await file.read(MIB):
+                yield piece
+    except OSError as error:
+        raise MirrorError(f"cannot be read: {error.strerror}", where=uri) from error
+
+
+async def _remote(client: httpx.AsyncClient, uri: str) -> AsyncIterator[bytes]:
+    try:
+        async with client.stream("GET", uri) as response:
+            if response.status_code != httpx.codes.OK:
+                raise MirrorError(f"the mirror answers {response.status_code}", where=uri)
+            async for piece in response.aiter_bytes(MIB):
+                yield piece
+    except httpx.HTTPError as error:
+        raise MirrorError(f"the mirror does not answer: {error!r}", where=uri) from error
