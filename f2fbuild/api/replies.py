@@ -62,9 +62,10 @@ class Peer(Reply, frozen=True, kw_only=True, tag="f2fbuild.peer/1"):
 
 
 class Peers(Reply, frozen=True, kw_only=True, tag="f2fbuild.peers/1"):
-    """All friends, and strangers that were refused lately."""
+    """All friends, and who was refused lately and why."""
 
     peers: tuple[Peer, ...]
+    refused: tuple[str, ...]
 
 
 class TrustAnswer(msgspec.Struct, frozen=True, kw_only=True):

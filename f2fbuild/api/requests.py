@@ -27,12 +27,13 @@ class GetCard(Request, frozen=True, kw_only=True):
 
 
 class AddPeer(Request, frozen=True, kw_only=True):
-    """Take a friend card; certify its owner's key locally when `certify`; grant `rights`."""
+    """Take a friend card; certify its owner's key locally when `certify`; grant `rights`, nothing else."""
 
     card: str
     rights: tuple[str, ...]
     certify: bool
     alias: str = ""
+    dry_run: bool = False
 
 
 class GetPeer(Request, frozen=True, kw_only=True):
@@ -66,10 +67,9 @@ class GetTarget(Request, frozen=True, kw_only=True):
 
 
 class AddTarget(Request, frozen=True, kw_only=True):
-    """Add a target from its TOML text; keys are given with it by file name."""
+    """Add a target from its TOML text, which names keyrings by paths that the node can read."""
 
     text: str
-    keys: dict[str, bytes]
 
 
 class Submit(Request, frozen=True, kw_only=True):

@@ -50,13 +50,17 @@ CREATE TABLE job (
     target TEXT NOT NULL,
     format TEXT NOT NULL CHECK (format IN ('rpm', 'deb', 'recipe', 'image')),
     class TEXT NOT NULL CHECK (class IN ('scratch', 'testing', 'release')),
-    wanted TEXT NOT NULL CHECK (json_valid(wanted)),
+    offer TEXT NOT NULL CHECK (json_valid(offer)),
+    salt BLOB NOT NULL CHECK (length(salt) = 32),
+    log_size INTEGER NOT NULL CHECK (log_size >= 0),
+    arch TEXT NOT NULL,
     reason TEXT NOT NULL DEFAULT '',
     verdict TEXT CHECK (verdict IS NULL OR json_valid(verdict)),
     updated INTEGER NOT NULL
 ) STRICT
 """
-"""The submitter's side: one order. `verdict` is NULL until there is one."""
+"""The submitter's side: one order. `offer` is the body that every builder gets, `salt` hides the order in the
+log until the verdict opens it, `log_size` is the log's size before the order was decided. `verdict` is NULL until there is one."""
 
 _ASSIGNMENTS = """
 CREATE TABLE assignment (
@@ -90,8 +94,10 @@ CREATE TABLE task (
     state TEXT NOT NULL CHECK (state IN ('accepted', 'preparing', 'building', 'verifying', 'committed',
         'done', 'lost', 'cancelled')),
     acceptance_index INTEGER CHECK (acceptance_index >= 0),
-    acceptance BLOB,
-    nonce BLOB CHECK (length(nonce) = 32),
+    acceptance BLOB NOT NULL,
+    nonce BLOB NOT NULL CHECK (length(nonce) = 32),
+    log_size INTEGER NOT NULL CHECK (log_size >= 0),
+    attachments TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(attachments)),
     deadline INTEGER NOT NULL,
     reveal_by INTEGER NOT NULL,
     result BLOB,
@@ -105,7 +111,8 @@ CREATE TABLE task (
     CHECK (outcome_index IS NULL OR closing_index IS NULL)
 ) STRICT
 """
-"""The builder's side: one job taken. The last CHECK is the ledger's rule: an acceptance has one end."""
+"""The builder's side: one job taken. `acceptance` and `result` are payloads decided before they are logged, and
+`log_size` the log's size before that, from where a restart looks for what a crash left behind. The last CHECK is the ledger's rule: an acceptance has one end."""
 
 _PRODUCTS = """
 CREATE TABLE product (
@@ -122,6 +129,16 @@ CREATE TABLE product (
 ) STRICT
 """
 """A product that a builder's statement names; `verified` once this node recomputed it from the bytes."""
+
+_READERS = """
+CREATE TABLE blob_reader (
+    peer TEXT NOT NULL CHECK (length(peer) = 64),
+    digest TEXT NOT NULL CHECK (length(digest) = 64),
+    until INTEGER NOT NULL,
+    PRIMARY KEY (peer, digest)
+) STRICT, WITHOUT ROWID
+"""
+"""Which friend may fetch which blob, and until when."""
 
 _FINDINGS = """
 CREATE TABLE finding (
@@ -158,6 +175,7 @@ _INDICES = (
     "CREATE INDEX task_by_state ON task (state, deadline)",
     "CREATE INDEX task_by_submitter ON task (submitter, state)",
     "CREATE INDEX product_by_sha256 ON product (sha256)",
+    "CREATE INDEX blob_reader_by_age ON blob_reader (until)",
     "CREATE INDEX finding_by_owner ON finding (owner, found)",
     "CREATE INDEX event_by_job ON event (job, seq)",
 )
@@ -171,6 +189,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         _ASSIGNMENTS,
         _TASKS,
         _PRODUCTS,
+        _READERS,
         _FINDINGS,
         _EVENTS,
         *_INDICES,

@@ -106,18 +106,3 @@ class Paths:
     def keyring(self) -> Path:
         """The node's own GNUPGHOME for friends' keys."""
         return self.data / "gnupg"
-
-
-def private_directory(path: Path) -> Path:
-    """Create `path` for its owner alone, or check that it is.
-
-    Raises:
-        ConfigurationError: it belongs to another user, or others may enter it.
-    """
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    facts = path.stat()
-    if facts.st_uid != os.geteuid() or facts.st_mode & 0o077:
-        raise ConfigurationError(
-            "must belong to you alone", where=str(path), hint=f"chown it to you and `chmod 700 {path}`"
-        )
-    return path

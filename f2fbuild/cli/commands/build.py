@@ -1,0 +1,65 @@
+"""`f2fbuild build`: order a build from friends."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from f2fbuild.api import replies, requests
+from f2fbuild.cli.commands.watch import follow
+from f2fbuild.cli.main import client, command
+from f2fbuild.cli.output import Output, marked
+from f2fbuild.model.job import JobClass
+
+
+@click.command()
+@click.argument("target")
+@click.argument("source", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--class", "job_class", type=click.Choice(list(JobClass)), default=JobClass.TESTING)
+@click.option("--builders", type=click.IntRange(1, 100), help="How many friends to ask at first.")
+@click.option("--agree", type=click.IntRange(1, 100), help="How many of them must agree.")
+@click.option("--deadline", type=click.IntRange(1, 20160), default=1440, help="Minutes.", show_default=True)
+@click.option("--nowait", is_flag=True, help="Return at once; `f2fbuild watch` goes on.")
+@command
+def build(
+    output: Output,
+    *,
+    target: str,
+    source: Path,
+    job_class: JobClass,
+    builders: int | None,
+    agree: int | None,
+    deadline: int,
+    nowait: bool,
+) -> None:
+    """Build SOURCE (.dsc or .src.rpm) for TARGET at several friends, who must agree.
+
+    Away from a terminal, or with --nowait, it returns at once.
+    """
+    request = requests.Submit(
+        target=target,
+        source=str(source.resolve()),
+        job_class=JobClass(job_class),
+        builders=builders,
+        agree=agree,
+        deadline_minutes=deadline,
+    )
+    with client() as api:
+        job = api.call(request, replies.Job)
+        if nowait or not sys.stdout.isatty():
+            _submitted(output, job)
+            return
+        _submitted(output, job)
+        sys.exit(follow(output, api, job.id))
+
+
+def _submitted(output: Output, job: replies.Job) -> None:
+    if output.json:
+        output.reply(job)
+        return
+    output.line(
+        f"{marked(job.title)}  ->  {marked(job.target)}  {job.arch}      "
+        f"want {job.builders} builders, {job.agree} must agree"
+    )
+    output.line(f"job {job.short}")
+    output.hint(f"(safe to interrupt; continue with: f2fbuild watch {job.short})")
