@@ -1,5 +1,6 @@
 """`f2fbuild build`: order a build from friends."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from f2fbuild.model.job import JobClass
 @click.option("--builders", type=click.IntRange(1, 100), help="How many friends to ask at first.")
 @click.option("--agree", type=click.IntRange(1, 100), help="How many of them must agree.")
 @click.option("--deadline", type=click.IntRange(1, 20160), default=1440, help="Minutes.", show_default=True)
-@click.option("--nowait", is_flag=True, help="Return at once; `f2fbuild watch` goes on.")
+@click.option("--wait/--nowait", default=None, help="Wait for the end, or return at once.")
 @command
 def build(
     output: Output,
@@ -30,11 +31,12 @@ def build(
     builders: int | None,
     agree: int | None,
     deadline: int,
-    nowait: bool,
+    wait: bool | None,
 ) -> None:
     """Build SOURCE (.dsc or .src.rpm) for TARGET at several friends, who must agree.
 
-    Away from a terminal, or with --nowait, it returns at once.
+    In the background or without a terminal it returns at once unless --wait is given; `f2fbuild watch` goes
+    on. When it waits, it exits as the job ends: 0 agreed, 4 failed, 8 nobody, 9 given back, 10 diverged.
     """
     request = requests.Submit(
         target=target,
@@ -46,11 +48,13 @@ def build(
     )
     with client() as api:
         job = api.call(request, replies.Job)
-        if nowait or not sys.stdout.isatty():
-            _submitted(output, job)
-            return
         _submitted(output, job)
-        sys.exit(follow(output, api, job.id))
+        if _in_foreground() if wait is None else wait:
+            sys.exit(follow(output, api, job.id))
+
+
+def _in_foreground() -> bool:
+    return sys.stdin.isatty() and os.getpgrp() == os.tcgetpgrp(sys.stdin.fileno())
 
 
 def _submitted(output: Output, job: replies.Job) -> None:

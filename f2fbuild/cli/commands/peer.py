@@ -38,7 +38,8 @@ def add(
         planned = api.call(request, replies.Peer)
         question = (
             f"{marked(planned.alias)}@{marked(planned.node)} of {planned.owner}\n"
-            f"may: {', '.join(planned.rights) or 'nothing'}; {'' if certify else 'do not '}certify locally. Add?"
+            f"may: {', '.join(planned.rights) or 'nothing'}\n"
+            f"the owner's key is {'certified locally' if certify else 'not certified'}. Add?"
         )
         if not confirmed(output, question, yes=yes, dry_run=dry_run):
             return
