@@ -33,6 +33,27 @@ NOTE_SIGNATURES = 100
 TILE_WIDTH = 256
 """Hashes of a full tile (C2SP tlog-tiles)."""
 
+BUNDLE_BYTES = TILE_WIDTH * (2 + ENTRY_BYTES)
+"""Bytes of a full entry bundle with the largest entries: the most that one fetched resource can be."""
+
+TREE_SIZE_BOUND = 2**53
+"""Sizes of trees are below this: an index stands in canonical JSON, which has no larger integers."""
+
+PROOF_HASHES = 63
+"""Hashes in one proof: a consistency proof has at most as many as tlog-witness takes."""
+
+PROOF_BYTES = 1_024 * KIB
+"""Bytes of a tlog-proof: 63 hashes of 45 bytes, the extra line, and one note."""
+
+MIRROR_UPDATE_BYTES = 1024 * MIB
+"""Bytes fetched for one advance of a friend's log: several years of a busy builder, not a full disk."""
+
+EVIDENCE_BYTES = 40 * MIB
+"""Bytes of an evidence file: two product lists of 16 MiB at the very worst, a few kB as a rule."""
+
+EVIDENCE_PARTS = 16
+"""Parts of an evidence file: divergent results need at most 12."""
+
 # --- net: messages -------------------------------------------------------------------------------
 CHUNK_BYTES = MIB
 """Bytes of one chunk of a blob: big enough that a thread hop costs little, small enough to lose."""

@@ -21,19 +21,11 @@ from dataclasses import dataclass
 from f2fbuild.errors import FormatError
 from f2fbuild.limits import CERTIFICATE_BYTES
 from f2fbuild.model.digest import sha256_hex
-from f2fbuild.model.signing import Role, verify
+from f2fbuild.model.signing import verify
 from f2fbuild.trust.armor import Block, armor, dearmor
-from f2fbuild.trust.certificates import NodeCertificate, parse_certificate, role_key
+from f2fbuild.trust.certificates import NodeCertificate, parse_certificate
+from f2fbuild.trust.node_keys import ROLES, role_key
 from f2fbuild.trust.packets import check_signature
-
-PROOF_ROLES = ("statements", "log", "witness", "mirror")
-
-_ROLES = {
-    "statements": Role.STATEMENTS,
-    "log": Role.LOG,
-    "witness": Role.WITNESS,
-    "mirror": Role.MIRROR,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,10 +64,10 @@ def assemble(seed: bytes, text: bytes, signature: bytes) -> CertificateFile:
     """
     epoch = parse_certificate(text).epoch
     message = proof_message(text)
-    proofs = [role_key(seed, _ROLES[role], epoch).sign(message) for role in PROOF_ROLES]
+    proofs = [role_key(seed, ROLES[role], epoch).sign(message) for role in ROLES]
     lines = "".join(
         f"proof {role} {base64.b64encode(proof).decode()}\n"
-        for role, proof in zip(PROOF_ROLES, proofs, strict=True)
+        for role, proof in zip(ROLES, proofs, strict=True)
     )
     armored = armor(Block.SIGNATURE, signature)
     return parse_file(b"\n".join([text, lines.encode(), armored.encode()]))
@@ -112,10 +104,10 @@ def _check_proofs(certificate: NodeCertificate, text: bytes, lines: bytes, where
         certificate.mirror.public,
     )
     proofs = lines.split(b"\n")
-    if len(proofs) != len(PROOF_ROLES):
+    if len(proofs) != len(ROLES):
         raise FormatError("not four proofs", where=where)
     message = proof_message(text)
-    for role, key, line in zip(PROOF_ROLES, keys, proofs, strict=True):
+    for role, key, line in zip(ROLES, keys, proofs, strict=True):
         if not verify(key, message, _parse_proof(role, line, where)):
             raise FormatError(f"the {role} key did not sign this certificate", where=where)
 

@@ -19,16 +19,15 @@ The text is signed as it stands and is never written anew from its fields.
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from nacl.bindings import crypto_scalarmult
 from nacl.exceptions import CryptoError
-from nacl.public import PrivateKey
 
 from f2fbuild.errors import FormatError
 from f2fbuild.limits import CERTIFICATE_BYTES
 from f2fbuild.model.digest import parse_digest, sha256_hex
-from f2fbuild.model.signing import Role, SigningKey, check_public_key, derive_seed
+from f2fbuild.model.signing import check_public_key
+from f2fbuild.model.times import format_time, parse_time
 from f2fbuild.model.vkey import KeyKind, VerifierKey, format_vkey, own_name, parse_vkey
 
 HEADER = "f2fbuild node certificate v1"
@@ -46,16 +45,13 @@ _FIELDS = (
     "epoch",
     "previous",
 )
-_KINDS = {
-    "log": (Role.LOG, KeyKind.ED25519),
-    "witness": (Role.WITNESS, KeyKind.COSIGNATURE),
-    "mirror": (Role.MIRROR, KeyKind.COSIGNATURE),
-}
+KINDS = {"log": KeyKind.ED25519, "witness": KeyKind.COSIGNATURE, "mirror": KeyKind.COSIGNATURE}
+"""The verifier keys that a certificate names, each with the type of its signatures."""
+
 _FINGERPRINT = re.compile(r"[0-9A-F]{40}", re.ASCII)
 _NODE_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?", re.ASCII)
 _ORIGIN = re.compile(r"f2fbuild\.invalid/log/[0-9a-f]{64}", re.ASCII)
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
-_TIME = "%Y-%m-%dT%H:%M:%SZ"
 _EPOCHS = 2**32
 _X25519_PRIME = 2**255 - 19
 
@@ -96,47 +92,6 @@ class NodeCertificate:
         return self.log.name
 
 
-def draft(
-    seed: bytes,
-    *,
-    owner: str,
-    node: str,
-    not_before: int,
-    not_after: int,
-    epoch: int = 0,
-    previous: Previous | None = None,
-) -> NodeCertificate:
-    """Return the certificate, still unsigned, of the node whose 32-byte `seed` is given.
-
-    Raises:
-        FormatError: a field could not stand in a certificate.
-    """
-    certificate = NodeCertificate(
-        owner=owner,
-        node=node,
-        statements=role_key(seed, Role.STATEMENTS, epoch).public,
-        log=_named(seed, "log", epoch),
-        witness=_named(seed, "witness", epoch),
-        mirror=_named(seed, "mirror", epoch),
-        noise=bytes(noise_key(seed).public_key),
-        not_before=not_before,
-        not_after=not_after,
-        epoch=epoch,
-        previous=previous,
-    )
-    return parse_certificate(format_certificate(certificate))
-
-
-def role_key(seed: bytes, role: Role, epoch: int) -> SigningKey:
-    """Return the Ed25519 key of a role, derived from the node's seed."""
-    return SigningKey.from_seed(derive_seed(seed, role, epoch))
-
-
-def noise_key(seed: bytes) -> PrivateKey:
-    """Return the X25519 key of the node's sessions, derived from its seed."""
-    return PrivateKey(derive_seed(seed, Role.NOISE, 0))
-
-
 def format_certificate(certificate: NodeCertificate) -> bytes:
     """Return the text of `certificate`: the bytes that its owner signs."""
     previous = certificate.previous
@@ -149,8 +104,8 @@ def format_certificate(certificate: NodeCertificate) -> bytes:
         format_vkey(certificate.witness),
         format_vkey(certificate.mirror),
         certificate.noise.hex(),
-        _format_time(certificate.not_before),
-        _format_time(certificate.not_after),
+        format_time(certificate.not_before),
+        format_time(certificate.not_after),
         str(certificate.epoch),
         last,
     )
@@ -173,8 +128,8 @@ def parse_certificate(text: bytes, *, where: str = "certificate") -> NodeCertifi
         witness=_own_vkey("witness", values["witness"], where),
         mirror=_own_vkey("mirror", values["mirror"], where),
         noise=_check_noise(_unhex(values["noise"], where), f"{where}: noise"),
-        not_before=_parse_time(values["not-before"], f"{where}: not-before"),
-        not_after=_parse_time(values["not-after"], f"{where}: not-after"),
+        not_before=parse_time(values["not-before"], where=f"{where}: not-before"),
+        not_after=parse_time(values["not-after"], where=f"{where}: not-after"),
         epoch=_number(values["epoch"], f"{where}: epoch"),
         previous=_parse_previous(values["previous"], f"{where}: previous"),
     )
@@ -213,15 +168,9 @@ def _check_whole(certificate: NodeCertificate, where: str) -> None:
         raise FormatError("one key in two roles", where=where)
 
 
-def _named(seed: bytes, field: str, epoch: int) -> VerifierKey:
-    role, kind = _KINDS[field]
-    public = role_key(seed, role, epoch).public
-    return VerifierKey(name=own_name(field, public), kind=kind, public=public)
-
-
 def _own_vkey(field: str, text: str, where: str) -> VerifierKey:
     key = parse_vkey(text, where=f"{where}: {field}")
-    if key.kind is not _KINDS[field][1] or key.name != own_name(field, key.public):
+    if key.kind is not KINDS[field] or key.name != own_name(field, key.public):
         raise FormatError("of another kind, or not named after itself", where=f"{where}: {field}")
     return key
 
@@ -244,20 +193,6 @@ def _parse_previous(text: str, where: str) -> Previous | None:
     return Previous(
         origin=_match(_ORIGIN, origin, where), size=_number(size, where), root=parse_digest(root, where=where)
     )
-
-
-def _format_time(seconds: int) -> str:
-    try:
-        return datetime.fromtimestamp(seconds, UTC).strftime(_TIME)
-    except (ValueError, OverflowError, OSError) as error:
-        raise FormatError(f"{seconds} is no time that can be written", where="certificate") from error
-
-
-def _parse_time(text: str, where: str) -> int:
-    try:
-        return int(datetime.strptime(text, _TIME).replace(tzinfo=UTC).timestamp())
-    except ValueError as error:
-        raise FormatError("not a time as 2026-11-25T03:43:55Z", where=where) from error
 
 
 def _number(text: str, where: str) -> int:
