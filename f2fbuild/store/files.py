@@ -6,6 +6,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from f2fbuild.errors import StorageError
 
@@ -55,6 +56,20 @@ def private_file(path: Path) -> None:
         raise StorageError("the file is open to others", where=str(path), hint=f"chmod 600 {path}")
 
 
+def open_regular(path: Path) -> BinaryIO:
+    """Return the regular file `path` opened for reading, without following a link or waiting for a FIFO.
+
+    Raises:
+        StorageError: it is something else, or cannot be read.
+    """
+    with storage_errors(path):
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise StorageError("not a regular file", where=str(path))
+    return open(descriptor, "rb", buffering=0)  # noqa: PTH123 - a descriptor, not a path
+
+
 def sync_directory(path: Path) -> None:
     """Return when the names in the directory `path` are on the disk."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -62,3 +77,11 @@ def sync_directory(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def write_at(file: BinaryIO, data: bytes, offset: int) -> None:
+    """Write all of `data` at `offset`; the system may take it in parts when the disk is nearly full."""
+    view = memoryview(data)
+    while view:
+        written = os.pwrite(file.fileno(), view, offset)
+        view, offset = view[written:], offset + written
