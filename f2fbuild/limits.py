@@ -135,6 +135,70 @@ LINK_GROWTH_BYTES = 8 * MIB
 LINK_CONTROL_FRAMES = 1_024
 """Control frames waiting for the writer: more means that the peer asks without reading answers."""
 
+# --- net: links ----------------------------------------------------------------------------------
+STRANGER_SECONDS = 10.0
+"""Seconds from accept to the close of every connection that did not authenticate (design rule 2)."""
+
+STRANGER_BYTES = 64 * KIB
+"""Bytes read of a connection before it has authenticated; the first message has 142."""
+
+STRANGERS = 128
+"""Connections that have not authenticated yet, all addresses together: 8 MiB at worst."""
+
+STRANGERS_PER_ADDRESS = 8
+"""Connections that have not authenticated yet, of one IPv4 address or one IPv6 /64."""
+
+ARRIVALS_SECONDS = 60.0
+"""Seconds over which arriving connections are counted."""
+
+ARRIVALS = 600
+"""Connections in `ARRIVALS_SECONDS`, all addresses together."""
+
+ARRIVALS_PER_ADDRESS = 60
+"""Connections in `ARRIVALS_SECONDS` of one address: a friend that redials makes a handful."""
+
+DIAL_SECONDS = 10.0
+"""Seconds for a TCP connection, and again for the handshake and the greeting over it."""
+
+REDIAL_FIRST_SECONDS = 1.0
+"""Seconds before the second attempt to dial a friend; doubled after every failure."""
+
+REDIAL_MAX_SECONDS = 300.0
+"""Seconds between attempts at most: a friend who comes back is found within five minutes."""
+
+REDIAL_HOLD_SECONDS = 60.0
+"""Seconds a link must have lived for its end to count as bad luck, and be redialled at once."""
+
+PEERS_POLL_SECONDS = 1.0
+"""Seconds between looks at who should be dialled."""
+
+HINTS_PER_PEER = 8
+"""Addresses of one friend; a friend card has no room for more."""
+
+PING_LEAST_SECONDS = 20.0
+"""Seconds between signs of life, at least; NATs forget a mapping after 30."""
+
+PING_SPREAD_SECONDS = 5.0
+"""Seconds of random delay on top, so that links do not all speak at once."""
+
+PONG_SECONDS = 30.0
+"""Seconds to answer a ping; a peer that does not is gone."""
+
+REQUEST_SECONDS = 30.0
+"""Seconds from the opening of a stream to its request."""
+
+FAREWELL_SECONDS = 1.0
+"""Seconds to get the last frame out before a link is cut."""
+
+LINK_SECONDS = 24 * 3600.0
+"""Seconds a link may live; a new handshake then renews every key and every right."""
+
+LINK_READ_BYTES = 256 * KIB
+"""Bytes asked of the kernel at once."""
+
+LINK_WRITE_BYTES = 256 * KIB
+"""Bytes given to the kernel at once; a ping waits behind no more than this."""
+
 # --- products ------------------------------------------------------------------------------------
 PRODUCTS_PER_BUILD = 50_000
 """Products of one build; more is a failed build, stage package (`products.json` stays below 16 MiB)."""
@@ -239,3 +303,13 @@ BLOB_RESERVE_BYTES = 512 * MIB
 PARTIALS_PER_BLOB = 2
 """Interrupted transfers kept of one blob: a peer that names a wrong chunk root must not cost the right one,
 and inventing more roots must not fill the disk."""
+
+# --- jobs ----------------------------------------------------------------------------------------
+REVEAL_SECONDS = 24 * 3600
+"""Seconds after which a builder reveals on its own: one slow builder must not hide the others' results."""
+
+ARTIFACT_DAYS = 30
+"""Days for which products and logs are kept for those who may fetch them: disputes take time."""
+
+PRODUCTS_LIST_BYTES = 16 * MIB
+"""Bytes of a `products.json` blob: 50,000 products of 335 bytes each."""

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import trio
 
+from f2fbuild.ledger import entry as entries
 from f2fbuild.ledger.log import Log
 from f2fbuild.ledger.proof import format_proof
-from f2fbuild.model.envelope import seal
 from f2fbuild.model.signing import SigningKey
 
 
@@ -38,33 +38,40 @@ class Journal:
         """How many entries the log has: the `since` of an entry that is about to be written."""
         return self._log.size
 
-    async def ensure(self, payload_type: str, payload: bytes, *, since: int) -> Recorded:
-        """Make sure that the log has this payload, and return it as recorded; durable on return.
+    def seal(self, payload: entries.Payload) -> bytes:
+        """Return the entry of a payload, which must hold a nonce, a salt or an index that no other has."""
+        return entries.write(payload, self._key)
+
+    async def ensure(self, entry: bytes, *, since: int) -> Recorded:
+        """Make sure that the log has this entry, and return it as recorded; durable on return.
 
         Args:
-            payload_type: the DSSE payload type.
-            payload: bytes that no other entry of this log has (they hold a nonce, a salt or an index).
+            entry: an entry that `seal` made.
             since: the size of the log before the first attempt; only entries from there on are compared.
 
         Raises:
             StorageError: the disk does not take it. Nothing was recorded.
         """
-        entry = seal(payload_type, payload, self._key)
         async with self._lock:
             return await trio.to_thread.run_sync(self._ensure, entry, since)
+
+    async def find(self, entry: bytes, *, since: int) -> int | None:
+        """Return the index of the entry at or after `since`, or None."""
+        return await trio.to_thread.run_sync(self._find, entry, since)
 
     async def recorded(self, index: int) -> Recorded:
         """Return the entry at `index` with a fresh proof."""
         return await trio.to_thread.run_sync(self._recorded, index)
 
     def _ensure(self, entry: bytes, since: int) -> Recorded:
-        if since < self._log.size:
-            written = self._log.entries(since, self._log.size)
-            for index, candidate in enumerate(written, start=since):
-                if candidate == entry:
-                    return self._recorded(index)
-        (index,) = self._log.append([entry])
+        index = self._find(entry, since)
+        if index is None:
+            (index,) = self._log.append([entry])
         return self._recorded(index)
+
+    def _find(self, entry: bytes, since: int) -> int | None:
+        written = enumerate(self._log.entries(since, self._log.size), start=since)
+        return next((index for index, candidate in written if candidate == entry), None)
 
     def _recorded(self, index: int) -> Recorded:
         proof = format_proof(self._log.inclusion(index))

@@ -23,9 +23,10 @@ OPEN_STATES = (
 class Task:
     """One accepted job as it stands in the database.
 
-    `offer` is the signed message verbatim. `acceptance` and `result` are payloads that were decided before
-    they were logged; `log_size` is the size of the log before the last payload was decided. Indices are
-    None until the entry is durable.
+    `offer` is the signed message verbatim. `acceptance` is an entry and `result` a statement that were
+    decided before they were logged; `salts` hides submitter and build key in the acceptance (32 bytes each);
+    `log_size` is the size of the log before the last of them was decided. Indices are None until the entry
+    is durable.
     """
 
     job: str
@@ -36,6 +37,7 @@ class Task:
     detail: str
     acceptance: bytes
     nonce: bytes
+    salts: bytes
     deadline: int
     reveal_by: int
     log_size: int

@@ -186,6 +186,32 @@ class Order:
             }
         )
 
+    @classmethod
+    def decode(cls, payload: bytes, *, where: str = "order") -> "Order":
+        """Return the order whose `encode` is `payload`.
+
+        Raises:
+            FormatError: anything missing, unknown, or spelled in another way.
+        """
+        value = canonical.decode(payload, where=where)
+        try:
+            order = cls(
+                build_key=parse_digest(value["buildKey"], where=where),
+                job_class=JobClass(value["class"]),
+                quorum=Quorum(
+                    builders=value["builders"], agree=value["agree"], tie_breakers=value["tieBreakers"]
+                ),
+                created=value["created"],
+                deadline=value["deadline"],
+                nonce=value["nonce"],
+            )
+            spelled = order.encode()
+        except (KeyError, TypeError, ValueError) as error:
+            raise FormatError("not an order", where=where) from error
+        if spelled != payload:
+            raise FormatError("not the one spelling of an order", where=where)
+        return order
+
     @property
     def job_id(self) -> str:
         """The SHA-256 of the payload."""

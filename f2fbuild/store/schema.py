@@ -76,15 +76,19 @@ CREATE TABLE assignment (
     receipt BLOB,
     commitment BLOB,
     commitment_proof BLOB,
-    outcome BLOB,
-    outcome_proof BLOB,
+    ending BLOB,
+    ending_proof BLOB,
+    result TEXT NOT NULL DEFAULT '' CHECK (length(result) IN (0, 64)),
+    verified INTEGER NOT NULL DEFAULT 0 CHECK (verified IN (0, 1)),
+    facts TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(facts)),
     log_bytes INTEGER NOT NULL DEFAULT 0 CHECK (log_bytes >= 0),
     updated INTEGER NOT NULL,
     deadline INTEGER NOT NULL,
     PRIMARY KEY (job, peer)
 ) STRICT
 """
-"""The submitter's side: one builder asked. Envelopes and proofs are verbatim, NULL until received."""
+"""The submitter's side: one builder asked. Envelopes and proofs are verbatim, NULL until received; `ending` is
+the outcome or the closing. `verified` once this node recomputed the result from the builder's bytes."""
 
 _TASKS = """
 CREATE TABLE task (
@@ -96,6 +100,7 @@ CREATE TABLE task (
     acceptance_index INTEGER CHECK (acceptance_index >= 0),
     acceptance BLOB NOT NULL,
     nonce BLOB NOT NULL CHECK (length(nonce) = 32),
+    salts BLOB NOT NULL CHECK (length(salts) = 64),
     log_size INTEGER NOT NULL CHECK (log_size >= 0),
     attachments TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(attachments)),
     deadline INTEGER NOT NULL,
