@@ -54,6 +54,9 @@ EVIDENCE_BYTES = 40 * MIB
 EVIDENCE_PARTS = 16
 """Parts of an evidence file: divergent results need at most 12."""
 
+REPORT_PROBLEMS = 100
+"""Problems that one check of a log names: a ruined log would fill the screen."""
+
 # --- net: messages -------------------------------------------------------------------------------
 CHUNK_BYTES = MIB
 """Bytes of one chunk of a blob: big enough that a thread hop costs little, small enough to lose."""
