@@ -23,7 +23,7 @@ from f2fbuild.errors import F2FError
 from f2fbuild.limits import FETCHES_AT_ONCE
 
 FetchBlob: TypeAlias = Callable[[str, int], Awaitable[Path | None]]
-"""(SHA-256, size in bytes) to a file that friends had, or None when nobody has it. The file is checked here."""
+"""(SHA-256, size in bytes) to a file that friends had, or None when nobody has it; checked here again."""
 
 
 class EnvironmentUnavailableError(F2FError):
@@ -111,12 +111,16 @@ class PackageStore:
     async def _admit(self, part: Path, package: LockedPackage) -> bool:
         if not await trio.to_thread.run_sync(is_package, part, package):
             return False
-        part.chmod(0o644)
-        part.rename(self.path(package.sha256))
+        _publish(part, self.path(package.sha256))
         return True
 
     def _part(self) -> Path:
         return self._directory / f".{os.getpid()}-{secrets.token_hex(8)}.part"
+
+
+def _publish(part: Path, path: Path) -> None:
+    part.chmod(0o644)
+    part.rename(path)
 
 
 def is_package(path: Path, package: LockedPackage) -> bool:

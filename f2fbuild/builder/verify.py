@@ -103,7 +103,7 @@ def vouch_release(
 
 
 def vouch_repomd(metadata: RepositoryMetadata, repository: Repository) -> tuple[VouchedIndex, ...] | Reason:
-    """Return the primary.xml of `metadata` that its repomd.xml vouches for, signed by a key of `repository`."""
+    """Return the primary.xml of `metadata` that its repomd.xml, signed for `repository`, vouches for."""
     try:
         repomd = dnf.parse_repomd(metadata.signed)
     except FormatError:
