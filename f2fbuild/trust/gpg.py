@@ -196,8 +196,12 @@ class Gnupg:
         self._do(["--import-ownertrust"], f"{fingerprint}:{level}:\n".encode())
 
     def check_trustdb(self) -> None:
-        """Recompute the validity of every key. Needed after each change, and when something expired."""
-        self._do(["--check-trustdb"])
+        """Recompute the validity of every key. Needed after each change, and when something expired.
+
+        Without `--yes`, gpg in batch mode skips it unless it thinks the time has come, and it does not think
+        so after importing the revocation of an introducer (2.2.40).
+        """
+        self._do(["--yes", "--check-trustdb"])
 
     def certify_in(self, ring: Path, certified: str, *, certifier: str) -> None:
         """Certify a key of another home locally, with a secret key of this one. Nothing here is changed.

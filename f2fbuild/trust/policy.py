@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
+from f2fbuild.model.times import format_time
 from f2fbuild.trust.certificates import NodeCertificate
 from f2fbuild.trust.refusals import RefusalReason, Rule
 from f2fbuild.trust.snapshot import TrustSnapshot
@@ -155,7 +156,7 @@ def _key(owner: str, snapshot: TrustSnapshot, now: int) -> Iterator[_Step]:
     yield Rule.KNOWN, None, ""
     yield Rule.UNREVOKED, RefusalReason.OWNER_REVOKED if key.revoked else None, f"fingerprint {owner}"
     expired = RefusalReason.OWNER_EXPIRED if key.expired(now) else None
-    yield Rule.UNEXPIRED, expired, f"expiry {key.expires}"
+    yield Rule.UNEXPIRED, expired, f"expiry {_moment(key.expires)}"
     validity = None if key.validity.sure else RefusalReason.OWNER_NOT_VALID
     yield Rule.VALID, validity, f"validity {key.validity.name.lower()}"
 
@@ -180,7 +181,7 @@ def _certificate(owner: str, certificate: NodeCertificate | None, known: Known, 
     yield (
         Rule.IN_DATE,
         _dated(certificate, now),
-        f"not before {certificate.not_before}, not after {certificate.not_after}",
+        f"from {_moment(certificate.not_before)} to {_moment(certificate.not_after)}",
     )
 
 
@@ -188,3 +189,7 @@ def _dated(certificate: NodeCertificate, now: int) -> RefusalReason | None:
     if now < certificate.not_before:
         return RefusalReason.CERTIFICATE_NOT_YET_VALID
     return RefusalReason.CERTIFICATE_EXPIRED if now >= certificate.not_after else None
+
+
+def _moment(seconds: int | None) -> str:
+    return "never" if seconds is None else format_time(seconds)
