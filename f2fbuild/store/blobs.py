@@ -26,7 +26,7 @@ from f2fbuild.errors import StorageError
 from f2fbuild.limits import BLOB_BLOCK_BYTES, BLOB_BYTES, BLOB_RESERVE_BYTES, PARTIALS_PER_BLOB
 from f2fbuild.model.digest import parse_digest, sha256_hex
 from f2fbuild.store.files import open_regular, private_directory, storage_errors, sync_directory, write_at
-from f2fbuild.store.partial import Partial, drop_partials, find_partials
+from f2fbuild.store.partial import Partial, drop_partials, find_partials, listed_chunks
 
 
 class BlobMissingError(StorageError):
@@ -192,14 +192,13 @@ class BlobStore:
                 hint="Free space on this file system, or move the blobs to a larger one",
             )
 
-    def resume(self, digest: str) -> Partial | None:
-        """Return the interrupted transfer of this blob that was written last, or None.
+    def begun(self, digest: str) -> int:
+        """Return how many chunks the transfer of this blob that was written last may hold, 0 without one.
 
-        Raises:
-            BlobBusyError: it is going on elsewhere.
+        It may turn out to hold fewer when it is opened again and its chunks are checked.
         """
         names = find_partials(self._partial, parse_digest(digest))
-        return Partial.reopen(self._partial, names[-1]) if names else None
+        return listed_chunks(self._partial / names[-1]) if names else 0
 
     def partial(self, digest: str, *, root: bytes, size: int) -> Partial:
         """Return the transfer of the blob of `size` bytes under the chunk root `root`, begun or new.

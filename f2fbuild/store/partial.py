@@ -120,6 +120,13 @@ def find_partials(directory: Path, digest: str) -> list[str]:
         return [path.name for path in sorted(found, key=lambda path: (path.stat().st_mtime_ns, path.name))]
 
 
+def listed_chunks(path: Path) -> int:
+    """Return how many chunks the transfer at `path` has listed as verified."""
+    with storage_errors(path):
+        leaves = path.with_name(path.name + _LEAVES)
+        return leaves.stat().st_size // HASH_BYTES if leaves.exists() else 0
+
+
 def drop_partials(directory: Path, names: Iterable[str]) -> None:
     """Drop the transfers of these names, but not one that somebody is writing."""
     for name in names:

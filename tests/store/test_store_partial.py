@@ -40,7 +40,7 @@ def partial_files(directory: Path) -> list[Path]:
 
 
 def test_a_finished_transfer_is_a_blob_and_nothing_else(store: BlobStore, directory: Path) -> None:
-    assert store.resume(DIGEST) is None
+    assert store.begun(DIGEST) == 0
     assert store.adopt(begin(store, 3))
     assert store.read(DIGEST, len(DATA)) == DATA
     assert partial_files(directory) == []
@@ -54,8 +54,8 @@ def test_an_empty_blob_is_a_transfer_too(store: BlobStore) -> None:
 
 def test_a_transfer_goes_on_where_it_was_left(store: BlobStore) -> None:
     begin(store, 2).close()
-    partial = store.resume(DIGEST)
-    assert partial is not None
+    assert store.begun(DIGEST) == 2
+    partial = begin(store, 0)
     assert (partial.digest, partial.root, partial.size, partial.held) == (DIGEST, ROOT, len(DATA), 2)
     partial.append(CHUNKS[2], leaf_hash(CHUNKS[2]))
     partial.close()
@@ -88,8 +88,7 @@ def test_chunks_are_checked_again_when_it_goes_on(store: BlobStore, damage: str)
                 file.truncate(63)
             case _:
                 file.truncate(0)
-    again = store.resume(DIGEST)
-    assert again is not None
+    again = begin(store, 0)
     assert again.held == (0 if damage == "no leaves" else 1)
     for chunk in CHUNKS[again.held :]:
         again.append(chunk, leaf_hash(chunk))
@@ -136,13 +135,19 @@ def test_one_transfer_of_a_claim_at_a_time(store: BlobStore, directory: Path) ->
     first = begin(store, 1)
     with pytest.raises(BlobBusyError):
         begin(store, 0)
-    with pytest.raises(BlobBusyError):
-        store.resume(DIGEST)
     for number in range(4):
         begin(store, 0, root=bytes([number]) * 32).close()
     assert first.path.exists(), "a transfer that is going on was dropped"
     first.close()
     begin(store, 0).close()
+
+
+def test_a_transfer_without_its_list_starts_again(store: BlobStore, directory: Path) -> None:
+    begin(store, 2).close()
+    partial_files(directory)[1].unlink()
+    assert store.begun(DIGEST) == 0
+    with begin(store, 0) as partial:
+        assert partial.held == 0
 
 
 def test_other_transfers_end_with_the_blob(store: BlobStore, directory: Path) -> None:
