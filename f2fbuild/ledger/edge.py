@@ -1,0 +1,104 @@
+"""The right edge of a log in tiles: what it must hold in memory to grow, and which files growth makes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from f2fbuild.errors import LedgerError
+from f2fbuild.ledger.merkle import EMPTY, Frontier, leaf_hash, read_frontier
+from f2fbuild.ledger.tiles import (
+    Bundle,
+    Resource,
+    Tile,
+    decode_bundle,
+    encode_bundle,
+    format_path,
+    partials,
+    read_hash,
+)
+from f2fbuild.limits import TILE_WIDTH
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edge:
+    """A log's frontier with its unfinished tiles and bundle.
+
+    `tiles[level]` has the hashes of the level's partial tile, `bundle` the entries of the partial bundle.
+    """
+
+    frontier: Frontier = EMPTY
+    tiles: tuple[tuple[bytes, ...], ...] = ()
+    bundle: tuple[bytes, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """Leaves of the tree."""
+        return self.frontier.size
+
+
+def grow(edge: Edge, entries: Sequence[bytes]) -> tuple[Edge, Mapping[Resource, bytes]]:
+    """Return the edge after `entries`, and the bytes of every tile and bundle that they filled.
+
+    Raises:
+        FormatError: an entry that does not fit into a bundle.
+    """
+    frontier, bundle = edge.frontier, list(edge.bundle)
+    tiles = [list(hashes) for hashes in edge.tiles]
+    filled: dict[Resource, bytes] = {}
+    for entry in entries:
+        index = frontier.size
+        frontier, completed = frontier.push(leaf_hash(entry))
+        bundle.append(entry)
+        if len(bundle) == TILE_WIDTH:
+            filled[Bundle(index=index // TILE_WIDTH)] = encode_bundle(bundle)
+            bundle = []
+        for level, value in enumerate(completed[::8]):
+            if level == len(tiles):
+                tiles.append([])
+            tiles[level].append(value)
+            if len(tiles[level]) == TILE_WIDTH:
+                filled[Tile(level=level, index=index >> 8 * (level + 1))] = b"".join(tiles[level])
+                tiles[level] = []
+    encode_bundle(bundle)
+    grown = Edge(frontier=frontier, tiles=tuple(tuple(hashes) for hashes in tiles), bundle=tuple(bundle))
+    return grown, filled
+
+
+def partial_files(edge: Edge) -> Mapping[Resource, bytes]:
+    """Return the bytes of the partial tiles and of the partial bundle that the edge has."""
+    files: dict[Resource, bytes] = {}
+    for resource in partials(edge.size):
+        match resource:
+            case Bundle():
+                files[resource] = encode_bundle(edge.bundle)
+            case Tile(level=level):
+                files[resource] = b"".join(edge.tiles[level])
+    return files
+
+
+def load_edge(size: int, root: bytes, files: Mapping[Resource, bytes]) -> Edge:
+    """Return the edge of the tree (size, root) whose right edge is `files`.
+
+    Args:
+        size: leaves of the tree.
+        root: its root hash.
+        files: the bytes of every resource that `tiles.partials` names.
+
+    Raises:
+        FormatError: a file of the wrong length.
+        LedgerError: the files are not those of this tree.
+    """
+    frontier = read_frontier(size, lambda level, index: read_hash(level, index, size, files.__getitem__))
+    hashes: dict[int, tuple[bytes, ...]] = {}
+    bundle: tuple[bytes, ...] = ()
+    for resource in partials(size):
+        data = files[resource]
+        match resource:
+            case Bundle(width=width):
+                bundle = decode_bundle(data, width, where=format_path(resource))
+            case Tile(level=level):
+                hashes[level] = tuple(data[at : at + 32] for at in range(0, len(data), 32))
+    if frontier.root != root or tuple(map(leaf_hash, bundle)) != hashes.get(0, ()):
+        raise LedgerError("the files are not those of the signed checkpoint", where="tile")
+    levels = (size.bit_length() + 7) // 8
+    tiles = tuple(hashes.get(level, ()) for level in range(levels))
+    return Edge(frontier=frontier, tiles=tiles, bundle=bundle)

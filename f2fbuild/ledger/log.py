@@ -1,0 +1,124 @@
+"""This node's own log.
+
+`append` returns when its entries are durable under a signed checkpoint, never before; see `directory` for
+what holds after a crash at any point. Calls block on the disk, so callers put them into threads; calls that
+meet share one commit, and each batch is whole in one checkpoint or absent from all.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from f2fbuild.errors import FormatError
+from f2fbuild.ledger.checkpoint import Checkpoint, log_vkey, sign_checkpoint
+from f2fbuild.ledger.directory import LogDirectory, begin, no_commit_point
+from f2fbuild.ledger.merkle import EMPTY_ROOT
+from f2fbuild.limits import ENTRY_BYTES
+from f2fbuild.model.signing import SigningKey
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Batch:
+    entries: tuple[bytes, ...]
+    indices: "Future[range]" = field(default_factory=Future)
+
+
+class Log(LogDirectory):
+    """A log that its own key extends. Every method may be called from any thread."""
+
+    def __init__(
+        self,
+        directory: Path,
+        log_key: SigningKey,
+        on_commit_point: Callable[[str], None] = no_commit_point,
+    ) -> None:
+        """Open the log of `log_key`; see `LogDirectory` for the errors."""
+        super().__init__(directory, log_vkey(log_key.public), on_commit_point)
+        self._log_key = log_key
+        self._commit_lock = threading.Lock()
+        self._queue_lock = threading.Lock()
+        self._queue: list[_Batch] = []
+
+    @classmethod
+    def create(cls, directory: Path, log_key: SigningKey) -> "Log":
+        """Begin the log of a new epoch: an empty tree under a signed checkpoint.
+
+        Creating is apart from opening, because a lost log that is begun anew under its old key is a fork.
+
+        Raises:
+            LedgerError: the directory is not empty.
+            StorageError: the disk is full or fails.
+        """
+        origin = log_vkey(log_key.public).name
+        empty = Checkpoint(origin=origin, size=0, root=EMPTY_ROOT)
+        begin(directory, sign_checkpoint(empty, log_key))
+        return cls(directory, log_key)
+
+    @classmethod
+    def open(
+        cls,
+        directory: Path,
+        log_key: SigningKey,
+        *,
+        on_commit_point: Callable[[str], None] = no_commit_point,
+    ) -> "Log":
+        """Open an existing log, and recover it if a crash left something unfinished.
+
+        Raises:
+            LogInUseError: another process or object has it open.
+            LedgerError: no log there, or its files are not those of its checkpoint.
+            StorageError: the disk fails.
+        """
+        return cls(directory, log_key, on_commit_point)
+
+    def append(self, entries: Sequence[bytes]) -> range:
+        """Append `entries`, and return their indices once they are durable under a signed checkpoint.
+
+        All of them are in, in this order and side by side, or, when it raises, none is; only after a disk
+        that failed in the very moment of moving the head is it unknown, and then nothing works any more
+        until the log is opened again.
+
+        Raises:
+            FormatError: an entry of more than 65,535 bytes.
+            LedgerError: somebody else moved the head.
+            StorageError: the disk is full or fails.
+        """
+        for entry in entries:
+            if len(entry) > ENTRY_BYTES:
+                raise FormatError(f"an entry has at most {ENTRY_BYTES} bytes", where="append")
+        batch = _Batch(entries=tuple(entries))
+        with self._queue_lock:
+            self._queue.append(batch)
+        with self._commit_lock:
+            # Whoever comes first commits for all who wait, and they find their batch done.
+            if not batch.indices.done():
+                self._commit_queue()
+        return batch.indices.result()
+
+    def _commit_queue(self) -> None:
+        with self._queue_lock:
+            batches, self._queue = self._queue, []
+        start = self.size
+        try:
+            entries = [entry for batch in batches for entry in batch.entries]
+            if entries:
+                self._append(entries)
+        except BaseException as error:
+            for batch in batches:
+                batch.indices.set_exception(error)
+            raise
+        for batch in batches:
+            batch.indices.set_result(range(start, start + len(batch.entries)))
+            start += len(batch.entries)
+
+    def _append(self, entries: Sequence[bytes]) -> None:
+        try:
+            self._stage(entries)
+            tree = self._staged.frontier
+            head = Checkpoint(origin=self.key.name, size=tree.size, root=tree.root)
+            self._commit(sign_checkpoint(head, self._log_key))
+        except BaseException:
+            self._discard()
+            raise

@@ -1,0 +1,171 @@
+"""Signed notes (C2SP signed-note v1.0.0): a text and the signatures under it.
+
+    This is the text, which ends in a newline.
+
+    — name base64(uint32be key id, signature)
+
+A signature names its key by name and key id. Signatures of unknown keys are ignored, since anybody may add
+one; a known key's bad signature refuses the whole note. Only Ed25519 signatures over the text (type 0x01)
+are made and verified here.
+"""
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from f2fbuild.errors import FormatError
+from f2fbuild.limits import NOTE_BYTES, NOTE_SIGNATURES
+from f2fbuild.model.signing import SigningKey, check_public_key, verify
+
+ED25519 = 0x01
+_LINE_START = "— "
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifierKey:
+    """A named Ed25519 key (type 0x01); `public` has 32 bytes."""
+
+    name: str
+    public: bytes
+
+    @property
+    def key_id(self) -> bytes:
+        """The four bytes by which signature lines name this key."""
+        return hashlib.sha256(self.name.encode() + b"\n" + bytes([ED25519]) + self.public).digest()[:4]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signature:
+    """One signature line: who is said to have signed, and the bytes after the key id, not yet verified."""
+
+    name: str
+    key_id: bytes
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """A text, its final newline included, and at least one signature line."""
+
+    text: str
+    signatures: tuple[Signature, ...]
+
+
+def format_vkey(key: VerifierKey) -> str:
+    """Return the vkey `<name>+<hex key id>+<base64 of type and public key>`."""
+    return f"{key.name}+{key.key_id.hex()}+{encode_base64(bytes([ED25519]) + key.public)}"
+
+
+def parse_vkey(text: str, *, where: str = "vkey") -> VerifierKey:
+    """Return the key that a vkey names.
+
+    Raises:
+        FormatError: another shape, spelling or key type, a key id that does not fit, or a weak key.
+    """
+    name, _, rest = text.partition("+")
+    key_id, _, encoded = rest.partition("+")
+    blob = decode_base64(encoded, where=where)
+    if not _is_name(name) or len(blob) != 33 or blob[0] != ED25519:
+        raise FormatError("not the vkey of an Ed25519 key", where=where)
+    key = VerifierKey(name=name, public=check_public_key(blob[1:], where=where))
+    if key_id != key.key_id.hex():
+        raise FormatError("the key id does not belong to this name and key", where=where)
+    return key
+
+
+def sign(text: str, name: str, key: SigningKey) -> Note:
+    """Return the note of `text` with one signature by `key` under `name`.
+
+    Raises:
+        FormatError: the text or the name cannot stand in a note.
+    """
+    verifier = VerifierKey(name=name, public=key.public)
+    line = Signature(name=name, key_id=verifier.key_id, signature=key.sign(text.encode()))
+    note = Note(text=text, signatures=(line,))
+    if parse_note(format_note(note)) != note:
+        raise FormatError("this text or name cannot stand in a signed note", where="signed note")
+    return note
+
+
+def format_note(note: Note) -> bytes:
+    """Return the bytes of a note."""
+    lines = (f"{_LINE_START}{s.name} {encode_base64(s.key_id + s.signature)}\n" for s in note.signatures)
+    return (note.text + "\n" + "".join(lines)).encode()
+
+
+def parse_note(data: bytes, *, where: str = "signed note") -> Note:
+    """Return the note in `data`; its signatures are not verified yet.
+
+    Raises:
+        FormatError: malformed, too large, or too many signatures.
+    """
+    if len(data) > NOTE_BYTES:
+        raise FormatError(f"larger than {NOTE_BYTES} bytes", where=where)
+    try:
+        whole = data.decode()
+    except UnicodeDecodeError as error:
+        raise FormatError("not UTF-8", where=where) from error
+    body, separator, lines = whole.rpartition("\n\n")
+    if not separator or not lines.endswith("\n") or any(c < " " and c != "\n" for c in whole):
+        raise FormatError("not a text, an empty line and signature lines", where=where)
+    signed = lines[:-1].split("\n")
+    if len(signed) > NOTE_SIGNATURES:
+        raise FormatError(f"more than {NOTE_SIGNATURES} signatures", where=where)
+    return Note(text=body + "\n", signatures=tuple(_parse_line(line, where) for line in signed))
+
+
+def open_note(data: bytes, keys: Sequence[VerifierKey], *, where: str = "signed note") -> Note:
+    """Return the note in `data` with only the signatures by `keys`, all of them verified.
+
+    Raises:
+        FormatError: malformed, a bad signature of a known key, or no signature of any.
+    """
+    note = parse_note(data, where=where)
+    known = {(key.name, key.key_id): key for key in keys}
+    verified: dict[VerifierKey, Signature] = {}
+    for line in note.signatures:
+        key = known.get((line.name, line.key_id))
+        if key is None:
+            continue
+        if not verify(key.public, note.text.encode(), line.signature):
+            raise FormatError(f"the signature of {key.name} does not verify", where=where)
+        verified.setdefault(key, line)
+    if not verified:
+        raise FormatError("no signature by a known key", where=where)
+    return Note(text=note.text, signatures=tuple(verified.values()))
+
+
+def encode_base64(data: bytes) -> str:
+    """Return standard base64 with padding."""
+    return base64.b64encode(data).decode()
+
+
+def decode_base64(text: str, *, where: str = "base64") -> bytes:
+    """Return the bytes of standard base64 in its one spelling.
+
+    Raises:
+        FormatError: another alphabet, missing padding, or bits set that the spelling leaves over.
+    """
+    try:
+        data = base64.b64decode(text.encode(), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise FormatError("not base64", where=where) from error
+    if encode_base64(data) != text:
+        raise FormatError("not the one spelling of base64", where=where)
+    return data
+
+
+def _parse_line(line: str, where: str) -> Signature:
+    name, _, encoded = line.removeprefix(_LINE_START).partition(" ")
+    if not line.startswith(_LINE_START) or not _is_name(name):
+        raise FormatError("not a signature line", where=where)
+    blob = decode_base64(encoded, where=where)
+    if len(blob) < 5:
+        raise FormatError("a signature line without signature", where=where)
+    return Signature(name=name, key_id=blob[:4], signature=blob[4:])
+
+
+def _is_name(name: str) -> bool:
+    return bool(name) and "+" not in name and not any(c.isspace() for c in name)

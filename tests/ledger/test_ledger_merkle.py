@@ -1,0 +1,119 @@
+"""The tree against the published reference, the published probes, and a naive reading of RFC 6962."""
+
+import base64
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from ledger_helpers import naive_consistency, naive_path, naive_root, vectors
+
+from f2fbuild.ledger import merkle
+
+REFERENCE = vectors("rfc6962-reference-tree.json")
+PROBES = vectors("transparency-dev-merkle.json")
+LEAVES = [bytes.fromhex(leaf) for leaf in REFERENCE["leaf_inputs_hex"]]
+ROOTS = [bytes.fromhex(root) for root in REFERENCE["root_hashes_by_size_hex"]]
+
+
+def reader(entries: list[bytes]) -> merkle.ReadHash:
+    def read(level: int, index: int) -> bytes:
+        part = entries[index << level : (index + 1) << level]
+        assert len(part) == 1 << level, "only complete subtrees are read"
+        return naive_root(part)
+
+    return read
+
+
+def b64(texts: list[str] | None) -> list[bytes]:
+    return [base64.b64decode(text) for text in texts or []]
+
+
+def test_hasher() -> None:
+    values = REFERENCE["hasher"]
+    assert merkle.EMPTY_ROOT.hex() == values["empty_root"]
+    assert merkle.leaf_hash(b"").hex() == values["leaf_of_empty"]
+    assert merkle.leaf_hash(b"L123456").hex() == values["leaf_of_ascii_L123456"]
+    assert merkle.node_hash(b"N123", b"N456").hex() == values["node_of_ascii_N123_N456"]
+
+
+@pytest.mark.parametrize("size", range(9))
+def test_reference_roots(size: int) -> None:
+    assert merkle.frontier_of(map(merkle.leaf_hash, LEAVES[:size])).root == ROOTS[size]
+
+
+@pytest.mark.parametrize(("number", "size", "path"), REFERENCE["inclusion_1based_hex"])
+def test_reference_inclusion(number: int, size: int, path: list[str]) -> None:
+    proof = merkle.prove_inclusion(number - 1, size, reader(LEAVES))
+    assert [value.hex() for value in proof] == path
+    leaf = merkle.leaf_hash(LEAVES[number - 1])
+    assert merkle.verify_inclusion(number - 1, size, leaf, proof, ROOTS[size])
+
+
+@pytest.mark.parametrize(("old", "new", "path"), REFERENCE["consistency_hex"])
+def test_reference_consistency(old: int, new: int, path: list[str]) -> None:
+    proof = merkle.prove_consistency(old, new, reader(LEAVES))
+    assert [value.hex() for value in proof] == path
+    assert merkle.verify_consistency(old, new, ROOTS[old], ROOTS[new], proof)
+
+
+@pytest.mark.parametrize("probe", PROBES["inclusion"], ids=lambda p: p["file"])
+def test_inclusion_probes(probe: dict[str, Any]) -> None:
+    leaf, root = b64([probe["leafHash"] or "", probe["root"] or ""])
+    verified = merkle.verify_inclusion(probe["leafIdx"], probe["treeSize"], leaf, b64(probe["proof"]), root)
+    assert verified is not probe["wantErr"]
+
+
+@pytest.mark.parametrize("probe", PROBES["consistency"], ids=lambda p: p["file"])
+def test_consistency_probes(probe: dict[str, Any]) -> None:
+    old_root, new_root = b64([probe["root1"] or "", probe["root2"] or ""])
+    verified = merkle.verify_consistency(
+        probe["size1"], probe["size2"], old_root, new_root, b64(probe["proof"])
+    )
+    assert verified is not probe["wantErr"]
+
+
+@given(st.lists(st.binary(max_size=3), max_size=70))
+def test_frontier_is_the_naive_tree(entries: list[bytes]) -> None:
+    frontier = merkle.frontier_of(map(merkle.leaf_hash, entries))
+    assert frontier.size == len(entries)
+    assert frontier.root == naive_root(entries)
+    assert merkle.read_frontier(len(entries), reader(entries)) == frontier
+
+
+@given(st.data(), st.lists(st.binary(max_size=3), min_size=1, max_size=70))
+def test_inclusion_is_the_naive_path(data: st.DataObject, entries: list[bytes]) -> None:
+    index = data.draw(st.integers(0, len(entries) - 1))
+    proof = merkle.prove_inclusion(index, len(entries), reader(entries))
+    leaf, root = merkle.leaf_hash(entries[index]), naive_root(entries)
+    assert list(proof) == naive_path(index, entries)
+    assert merkle.verify_inclusion(index, len(entries), leaf, proof, root)
+    assert not merkle.verify_inclusion(index, len(entries), merkle.leaf_hash(leaf), proof, root)
+    assert not merkle.verify_inclusion(index, len(entries), leaf, [*proof, root], root)
+    assert not merkle.verify_inclusion(index, len(entries), leaf, [*proof[:-1], b"short"], root)
+
+
+@given(st.data(), st.lists(st.binary(max_size=3), min_size=1, max_size=70))
+def test_consistency_is_the_naive_proof(data: st.DataObject, entries: list[bytes]) -> None:
+    old, new = data.draw(st.integers(1, len(entries))), len(entries)
+    proof = merkle.prove_consistency(old, new, reader(entries))
+    old_root, new_root = naive_root(entries[:old]), naive_root(entries)
+    assert list(proof) == naive_consistency(old, entries)
+    assert merkle.verify_consistency(old, new, old_root, new_root, proof)
+    other = merkle.leaf_hash(new_root)
+    assert not merkle.verify_consistency(old, new, other, new_root, proof)
+    assert not merkle.verify_consistency(old, new, old_root, other, proof)
+    assert not merkle.verify_consistency(old, new, old_root, new_root, [*proof, other])
+
+
+@pytest.mark.parametrize(("old", "new"), [(0, 3), (4, 3), (-1, 3)])
+def test_no_proof_of_what_is_no_prefix(old: int, new: int) -> None:
+    with pytest.raises(ValueError, match="no consistency proof"):
+        merkle.prove_consistency(old, new, reader(LEAVES))
+    assert not merkle.verify_consistency(old, new, ROOTS[0], ROOTS[3], [])
+
+
+@pytest.mark.parametrize("index", [-1, 3])
+def test_no_proof_of_a_leaf_that_is_not(index: int) -> None:
+    with pytest.raises(ValueError, match="no leaf"):
+        merkle.prove_inclusion(index, 3, reader(LEAVES))
