@@ -54,7 +54,10 @@ def parse_owners(listing: bytes) -> tuple[Owner, ...]:
     Raises:
         FormatError: the listing is not of the form that GnuPG documents.
     """
-    return tuple(_owner(block) for block in _blocks(listing))
+    try:
+        return tuple(_owner(block) for block in _blocks(listing))
+    except ValueError as error:
+        raise _undocumented(error) from error
 
 
 def parse_certifications(listing: bytes) -> tuple[Certification, ...]:
@@ -67,7 +70,23 @@ def parse_certifications(listing: bytes) -> tuple[Certification, ...]:
     Raises:
         FormatError: the listing is not of the form that GnuPG documents.
     """
-    blocks = tuple(_blocks(listing))
+    try:
+        return _best(tuple(_blocks(listing)))
+    except ValueError as error:
+        raise _undocumented(error) from error
+
+
+def clean_text(text: str, limit: int = USER_ID_CHARACTERS) -> str:
+    """Return another's `text` fit for a terminal or a page: no control, format or private characters."""
+    kept = (character for character in text if unicodedata.category(character)[0] != "C")
+    return "".join(kept)[:limit]
+
+
+def _undocumented(error: ValueError) -> FormatError:
+    return FormatError(f"GnuPG's listing is not as documented: {error}", where="gpg")
+
+
+def _best(blocks: tuple[_Block, ...]) -> tuple[Certification, ...]:
     certifiers = _certifiers(blocks)
     best: dict[tuple[str, str], Certification] = {}
     for block in blocks:
@@ -80,18 +99,8 @@ def parse_certifications(listing: bytes) -> tuple[Certification, ...]:
     return tuple(best[pair] for pair in sorted(best))
 
 
-def clean_text(text: str, limit: int = USER_ID_CHARACTERS) -> str:
-    """Return another's `text` fit for a terminal or a page: no control, format or private characters."""
-    kept = (character for character in text if unicodedata.category(character)[0] != "C")
-    return "".join(kept)[:limit]
-
-
 def _blocks(listing: bytes) -> Iterator[_Block]:
-    try:
-        for lines in _split(listing):
-            yield _block(lines)
-    except (ValueError, IndexError) as error:
-        raise FormatError(f"GnuPG's listing is not as documented: {error}", where="gpg") from error
+    return (_block(lines) for lines in _split(listing))
 
 
 def _split(listing: bytes) -> Iterator[list[_Record]]:
@@ -109,7 +118,9 @@ def _split(listing: bytes) -> Iterator[list[_Record]]:
 
 
 def _block(lines: list[_Record]) -> _Block:
-    fingerprint = next(record[10] for record in lines if record[1] == "fpr")
+    fingerprint = next((record[10] for record in lines if record[1] == "fpr"), "")
+    if not fingerprint:
+        raise ValueError("a key without fingerprint")
     user_ids: list[tuple[_Record, list[_Record]]] = []
     for record in lines:
         match record[1]:

@@ -17,7 +17,7 @@ from typing import TypeAlias
 from f2fbuild.model.times import format_time
 from f2fbuild.trust.certificates import NodeCertificate
 from f2fbuild.trust.refusals import RefusalReason, Rule
-from f2fbuild.trust.snapshot import TrustSnapshot
+from f2fbuild.trust.snapshot import Owner, TrustSnapshot
 
 
 class Gate(StrEnum):
@@ -152,9 +152,14 @@ def _key(owner: str, snapshot: TrustSnapshot, now: int) -> Iterator[_Step]:
     key = snapshot.owners.get(owner)
     if key is None:
         yield Rule.KNOWN, RefusalReason.UNKNOWN_OWNER, f"fingerprint {owner}"
-        return
+    else:
+        yield from _known_key(key, now)
+
+
+def _known_key(key: Owner, now: int) -> Iterator[_Step]:
     yield Rule.KNOWN, None, ""
-    yield Rule.UNREVOKED, RefusalReason.OWNER_REVOKED if key.revoked else None, f"fingerprint {owner}"
+    revoked = RefusalReason.OWNER_REVOKED if key.revoked else None
+    yield Rule.UNREVOKED, revoked, f"fingerprint {key.fingerprint}"
     expired = RefusalReason.OWNER_EXPIRED if key.expired(now) else None
     yield Rule.UNEXPIRED, expired, f"expiry {_moment(key.expires)}"
     validity = None if key.validity.sure else RefusalReason.OWNER_NOT_VALID
@@ -171,7 +176,11 @@ def _friendship(owner: str, known: Known) -> Iterator[_Step]:
 def _certificate(owner: str, certificate: NodeCertificate | None, known: Known, now: int) -> Iterator[_Step]:
     if certificate is None:
         yield Rule.CERTIFIED, RefusalReason.CERTIFICATE_MISSING, f"fingerprint {owner}"
-        return
+    else:
+        yield from _known_certificate(owner, certificate, known, now)
+
+
+def _known_certificate(owner: str, certificate: NodeCertificate, known: Known, now: int) -> Iterator[_Step]:
     foreign = certificate.owner != owner
     other = RefusalReason.CERTIFICATE_OF_ANOTHER_OWNER if foreign else None
     yield Rule.CERTIFIED, other, f"certificate of {certificate.owner}"

@@ -56,7 +56,8 @@ def short_home() -> Iterator[Path]:
         yield home
     finally:
         subprocess.run(["gpgconf", "--homedir", str(home), "--kill", "all"], check=False)
-        shutil.rmtree(home)
+        for _ in range(2):  # the agent removes its sockets while it ends
+            shutil.rmtree(home, ignore_errors=True)
 
 
 @dataclass(frozen=True)
