@@ -18,7 +18,7 @@ import io
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Self
 
@@ -26,7 +26,7 @@ from f2fbuild.errors import StorageError
 from f2fbuild.limits import BLOB_BLOCK_BYTES, BLOB_BYTES, BLOB_RESERVE_BYTES, PARTIALS_PER_BLOB
 from f2fbuild.model.digest import parse_digest, sha256_hex
 from f2fbuild.store.files import open_regular, private_directory, storage_errors, sync_directory, write_at
-from f2fbuild.store.partial import Partial, drop_partials, find_partials, listed_chunks
+from f2fbuild.store.partial import Partial, drop_partials, find_partials, listed_chunks, sweep_leaves
 
 
 class BlobMissingError(StorageError):
@@ -68,6 +68,7 @@ class BlobStore:
             # The fan-out is durable once and for all, so that a put has one directory to sync.
             sync_directory(directory)
             store._clear_incoming()
+        sweep_leaves(store._partial)
         return store
 
     def put_bytes(self, data: bytes) -> str:
@@ -228,7 +229,7 @@ class BlobStore:
             return False
         with storage_errors(self._directory):
             self._publish(partial.file, partial.path, partial.digest)
-        # If we crash here, the blob stands and its list of chunks is swept with the next transfer's end.
+        # If we crash here, the blob stands, and the next `open` sweeps its list of chunks.
         partial.discard()
         drop_partials(self._partial, find_partials(self._partial, partial.digest))
         return True
@@ -262,11 +263,9 @@ class BlobStore:
 
     def _clear_incoming(self) -> None:
         for path in self._incoming.iterdir():
-            with path.open("rb") as file:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    continue  # somebody is writing it
+            # It may be published meanwhile, or somebody is writing it.
+            with suppress(FileNotFoundError, BlockingIOError), path.open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 path.unlink(missing_ok=True)
 
 

@@ -127,6 +127,14 @@ def listed_chunks(path: Path) -> int:
         return leaves.stat().st_size // HASH_BYTES if leaves.exists() else 0
 
 
+def sweep_leaves(directory: Path) -> None:
+    """Drop lists of chunks in `directory` whose file is gone; it is made before its list and goes first."""
+    with storage_errors(directory):
+        for leaves in directory.glob(f"*{_LEAVES}"):
+            if not leaves.with_suffix("").exists():
+                leaves.unlink(missing_ok=True)
+
+
 def drop_partials(directory: Path, names: Iterable[str]) -> None:
     """Drop the transfers of these names, but not one that somebody is writing."""
     for name in names:

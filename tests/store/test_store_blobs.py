@@ -1,5 +1,6 @@
 """Blobs: durable under their SHA-256, whatever is killed, full or damaged."""
 
+import fcntl
 import hashlib
 import io
 import os
@@ -172,6 +173,15 @@ async def child(source: str, *arguments: str, shell: str = "") -> trio.Process:
     return await trio.lowlevel.open_process(command, stdout=-1)
 
 
+async def line_from(stream: trio.abc.ReceiveStream) -> str:
+    said = b""
+    while not said.endswith(b"\n"):
+        some = await stream.receive_some()
+        assert some, said
+        said += some
+    return said.decode().strip()
+
+
 async def said_by(process: trio.Process) -> str:
     assert process.stdout is not None
     said = b""
@@ -201,7 +211,7 @@ KILLED_PUT = """
 async def test_a_put_that_is_killed_leaves_nothing_after_the_next_open(directory: Path) -> None:
     process = await child(KILLED_PUT, str(directory))
     assert process.stdout is not None
-    assert await process.stdout.receive_some() == b"half\n"
+    assert await line_from(process.stdout) == "half"
     (temporary,) = regular_files(directory)
     store = BlobStore.open(directory)
     assert regular_files(directory) == [temporary], "swept while it was being written"
@@ -212,6 +222,23 @@ async def test_a_put_that_is_killed_leaves_nothing_after_the_next_open(directory
     store = BlobStore.open(directory)
     assert regular_files(directory) == []
     assert not store.has(hashlib.sha256(bytes(3 * BLOB_BLOCK_BYTES)).hexdigest())
+
+
+def test_a_temporary_file_swept_before_it_was_locked_is_made_again(
+    store: BlobStore, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = fcntl.flock
+    opens = iter([True])
+
+    def late(file: int, operation: int) -> None:
+        if next(opens, False):
+            BlobStore.open(directory)
+        lock(file, operation)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    digest = store.put_bytes(b"x")
+    assert store.read(digest, 1) == b"x"
+    assert next(opens, None) is None
 
 
 KILLED_AFTER_PUT = """
@@ -226,7 +253,7 @@ KILLED_AFTER_PUT = """
 async def test_a_blob_that_was_announced_survives_the_kill(directory: Path) -> None:
     process = await child(KILLED_AFTER_PUT, str(directory))
     assert process.stdout is not None
-    digest = (await process.stdout.receive_some()).decode().strip()
+    digest = await line_from(process.stdout)
     assert await process.wait() == -signal.SIGKILL
     await process.stdout.aclose()
     assert BlobStore.open(directory).read(digest, 100) == b"durable"

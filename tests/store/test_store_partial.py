@@ -1,5 +1,6 @@
 """Interrupted transfers keep what was verified, and nothing else."""
 
+import fcntl
 import hashlib
 import os
 from pathlib import Path
@@ -148,6 +149,34 @@ def test_a_transfer_without_its_list_starts_again(store: BlobStore, directory: P
     assert store.begun(DIGEST) == 0
     with begin(store, 0) as partial:
         assert partial.held == 0
+
+
+def test_what_a_crash_left_of_a_finished_transfer_is_swept(store: BlobStore, directory: Path) -> None:
+    begin(store, 3).close()
+    begin(store, 1, root=bytes(32)).close()
+    place = directory / DIGEST[:2] / DIGEST
+    begun, finished = (path for path in partial_files(directory) if path.suffix != ".leaves")
+    finished.rename(place)
+    BlobStore.open(directory).verify(DIGEST)
+    assert partial_files(directory) == [begun, begun.with_name(begun.name + ".leaves")]
+
+
+def test_a_transfer_dropped_while_it_was_opened_is_begun_anew(
+    store: BlobStore, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = fcntl.flock
+    drops = iter([True])
+
+    def late(file: int, operation: int) -> None:
+        if next(drops, False):
+            partial_files(directory)[0].unlink()
+        lock(file, operation)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    with begin(store, 3) as partial:
+        assert partial.path.exists()
+        assert store.adopt(partial)
+    store.verify(DIGEST)
 
 
 def test_other_transfers_end_with_the_blob(store: BlobStore, directory: Path) -> None:
