@@ -86,6 +86,9 @@ MESSAGE_TEXT = 1_024
 CERTIFICATE_BYTES = 16 * KIB
 """Bytes of a certificate file: text, proofs and an RSA-4096 signature need 3 KiB; it travels in handshakes."""
 
+CERTIFICATE_DAYS = 365
+"""Days for which a new node certificate is valid: its owner should look at his nodes once a year."""
+
 CARD_BYTES = 64 * KIB
 """Bytes of a friend card: a certificate file, hints, and a minimal key with a dozen user ids and subkeys."""
 
@@ -126,8 +129,8 @@ STREAM_WINDOW_BYTES = 256 * KIB
 STREAM_WINDOW_MAX_BYTES = MIB
 """Bytes a stream may send unread once its reader has kept pace: 100 MB/s at 10 ms."""
 
-STREAM_QUEUE_BYTES = 256 * KIB
-"""Bytes of one stream waiting for the link's writer: four records, so that tasks switch seldom."""
+STREAM_QUEUE_FRAMES = 4
+"""Full frames of one stream waiting for the link's writer: enough that tasks switch seldom."""
 
 LINK_STREAMS = 64
 """Streams each side may have open at once on a link; exchanges beyond it wait."""
@@ -196,11 +199,20 @@ FAREWELL_SECONDS = 1.0
 LINK_SECONDS = 24 * 3600.0
 """Seconds a link may live; a new handshake then renews every key and every right."""
 
-LINK_READ_BYTES = 256 * KIB
+LINK_READ_BYTES = 128 * KIB
 """Bytes asked of the kernel at once."""
 
-LINK_WRITE_BYTES = 256 * KIB
+LINK_WRITE_BYTES = 128 * KIB
 """Bytes given to the kernel at once; a ping waits behind no more than this."""
+
+SIGNED_SECONDS = 24 * 3600
+"""Seconds a signed message may be valid; nonces are kept as long."""
+
+SIGNED_PER_SENDER = 4_096
+"""Signed messages of one sender that are still valid: the memory against replays, 1 MiB each."""
+
+CLOCK_SKEW_SECONDS = 120
+"""Seconds by which a friend's clock may be ahead of ours."""
 
 # --- products ------------------------------------------------------------------------------------
 PRODUCTS_PER_BUILD = 50_000
@@ -286,6 +298,35 @@ FETCHES_AT_ONCE = 6
 FETCH_SECONDS = 60
 """Seconds without a byte after which a mirror counts as gone."""
 
+# --- builder: sandbox ----------------------------------------------------------------------------
+SANDBOX_ROOT_ID = 0x7000_0000
+"""First host uid and gid behind the sandboxes of a node that runs as root: systemd's list of uid ranges
+leaves 0x70000000 to 0x7FFFFFFF unused, and useradd's subordinate ranges start far below."""
+
+SANDBOX_IDS = 65_536
+"""Uids of a sandbox: nobody is 65534, and Debian asks for 16 bits."""
+
+SANDBOX_SHM_BYTES = 256 * MIB
+"""Bytes of /dev/shm, and of the root where it is empty: memory that no process's size shows."""
+
+SANDBOX_OPEN_FILES = 4_096
+"""Open files of one process: linkers of large programs open 2,000."""
+
+WATCH_SECONDS = 0.1
+"""Seconds between looks at a build's memory and disk: at 4 GB/s it grows by 400 MB in between."""
+
+MEMORY_RESERVE_BYTES = 256 * MIB
+"""Bytes of the host's memory that a build must leave free, or it is ended before the host suffers."""
+
+DISK_RESERVE_BYTES = 1024 * MIB
+"""Bytes that a build leaves free on the file system of its job, so that blobs and ledger can still write."""
+
+OUTPUT_READ_BYTES = 64 * KIB
+"""Bytes of a program's output taken from the pipe at once: a pipe's whole buffer."""
+
+CAPTURED_BYTES = 8 * MIB
+"""Bytes of output kept of a program that is asked something, such as rpm queries."""
+
 # --- api -----------------------------------------------------------------------------------------
 API_REQUEST_BYTES = 4 * MIB
 """Bytes of one API request: a friend card has 64 KiB, a target's keyring may have a few MiB."""
@@ -316,3 +357,15 @@ ARTIFACT_DAYS = 30
 
 PRODUCTS_LIST_BYTES = 16 * MIB
 """Bytes of a `products.json` blob: 50,000 products of 335 bytes each."""
+
+EXCHANGE_RETRY_SECONDS = 1
+"""Seconds before an exchange that broke is tried again; a link that is gone is waited for besides."""
+
+BUILD_LOG_BYTES = 64 * MIB
+"""Bytes of one builder's log that a submitter keeps; builders cap their own at `log_mib`."""
+
+DETAILS_BYTES = 256 * KIB
+"""Bytes of an outcome's details blob: host facts are a few lines."""
+
+OFFER_SECONDS = 3600
+"""Seconds for which an offer may be accepted: it is repeated when a friend comes back later."""

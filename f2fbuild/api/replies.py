@@ -16,6 +16,17 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema"):
     """The base of all replies."""
 
 
+class Initialised(Reply, frozen=True, kw_only=True, tag="f2fbuild.init/1"):
+    """What `init` made, or found when `created` is false."""
+
+    created: bool
+    node: str
+    node_id: str
+    owner: str
+    origin: str
+    targets: tuple[str, ...]
+
+
 class Status(Reply, frozen=True, kw_only=True, tag="f2fbuild.status/1"):
     """Who this node is and how it is."""
 
@@ -279,7 +290,8 @@ class ErrorReply(Reply, frozen=True, kw_only=True, tag="f2fbuild.error/1"):
 
 
 AnyReply: TypeAlias = (
-    Status
+    Initialised
+    | Status
     | Card
     | Peer
     | Peers

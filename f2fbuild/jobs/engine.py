@@ -18,7 +18,7 @@ class Prepared:
     """A source that is ready to be ordered: its definition and the files behind every digest in it.
 
     `sources` are the source files by name; `lock` and `metadata` are bytes, `metadata_blobs` the files that
-    the metadata manifest names, by digest. `packages` are the digests of the packages in the lock.
+    the metadata manifest names, by digest.
     """
 
     title: str
@@ -28,7 +28,6 @@ class Prepared:
     lock: bytes
     metadata: bytes
     metadata_blobs: Mapping[str, bytes]
-    packages: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ from f2fbuild.errors import F2FError
 from f2fbuild.jobs.bench import Bench
 from f2fbuild.jobs.engine import BuildOrder, BuildReport
 from f2fbuild.jobs.finished import Finished, commitment, statement
-from f2fbuild.jobs.offer import Offer, from_body
+from f2fbuild.jobs.offer import Offer, stored_offer
 from f2fbuild.jobs.tasks import OPEN_STATES, Task
 from f2fbuild.ledger.entry import Closing
 from f2fbuild.ledger.entry import Outcome as OutcomeEntry
@@ -35,7 +35,6 @@ from f2fbuild.model.outcome import (
     TimedOut,
     closing_reason,
 )
-from f2fbuild.net.signed import read_body
 
 Fetch = Callable[[str, str, int], Awaitable[Path]]
 """Fetches a blob: (peer, digest, greatest size in bytes) -> its file."""
@@ -130,7 +129,7 @@ class Fulfilment:
         return _no_report(Cancelled(), "cancelled by the submitter")
 
     async def _build(self, task: Task) -> BuildReport:
-        offer = from_body(read_body(task.offer))
+        offer = stored_offer(task.offer)
         self._state(task.job, AssignmentState.PREPARING, "fetching sources")
         files = {blob.name: await self._fetch(task.submitter, blob.sha256, blob.size) for blob in offer.blobs}
 
@@ -161,7 +160,7 @@ class Fulfilment:
         digests = [await trio.to_thread.run_sync(self._bench.blobs.put_file, path) for path in paths]
         finished = Finished(
             origin=self._bench.origin,
-            offer=from_body(read_body(task.offer)),
+            offer=stored_offer(task.offer),
             result=result,
             report=report,
             log=digests[-1],

@@ -21,7 +21,8 @@ from f2fbuild.ledger.entry import Acceptance
 from f2fbuild.model.job import AssignmentState
 from f2fbuild.model.times import rounded
 from f2fbuild.net.messages import OfferAccepted, OfferRefused
-from f2fbuild.net.signed import MessageKind, open_message
+from f2fbuild.net.signed import Kind as MessageKind
+from f2fbuild.net.signed import open_message
 from f2fbuild.trust.policy import Decision, Refusal, Right
 
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from f2fbuild.errors import FormatError
+from f2fbuild.model import canonical
 from f2fbuild.model.digest import parse_digest
+from f2fbuild.model.envelope import unseal
 from f2fbuild.model.job import BuildDefinition, JobClass
 
 
@@ -82,6 +84,12 @@ def from_body(body: Any) -> Offer:
     if spelled != body or type(offer.deadline) is not int or not isinstance(offer.title, str):
         raise FormatError("not the one spelling of an offer", where="offer")
     return offer
+
+
+def stored_offer(data: bytes) -> Offer:
+    """Return the offer in a signed message that was checked when it was taken."""
+    payload = unseal(data, where="stored offer").payload
+    return from_body(canonical.decode(payload, where="stored offer")["body"])
 
 
 def _reference(blob: BlobReference) -> dict[str, str | int]:

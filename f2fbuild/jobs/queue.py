@@ -15,7 +15,7 @@ from f2fbuild.store.database import Database, Row
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One order of this node. `salt` hides the order in the log; `verdict` is JSON, None until there is one."""
+    """One order of this node. `salt` hides the order in the log; `verdict` is JSON once there is one."""
 
     id: str
     order: Order
@@ -34,8 +34,10 @@ class Job:
 class Assignment:
     """One builder asked for one job. Entries and proofs are verbatim, None until they came.
 
-    `ending` is the outcome or closing entry; `result` the digest of its result, empty for a closing;
-    `verified` tells whether this node recomputed the result from bytes.
+    `ending` is the outcome or closing entry, `attachments` the blobs that came with it; `result` the digest
+    of its result, empty for a closing; `verified` tells whether this node recomputed the result from bytes,
+    `late` whether no earlier commitment opens to it, `withheld` whether the builder did not hand its products
+    over. `facts` is JSON. `replaces` and `tie_break` say why the builder was asked, as in a `Seat`.
     """
 
     job: str
@@ -50,10 +52,14 @@ class Assignment:
     commitment_proof: bytes | None = None
     ending: bytes | None = None
     ending_proof: bytes | None = None
+    attachments: tuple[str, ...] = ()
     result: str = ""
     verified: bool = False
     facts: str = "{}"
-    log_bytes: int = 0
+    tie_break: bool = False
+    replaces: str = ""
+    late: bool = False
+    withheld: bool = False
     deadline: int
     updated: int
 
@@ -182,6 +188,8 @@ class Queue:
 def _stored(value: Any) -> Any:
     if isinstance(value, AssignmentState | JobState):
         return str(value)
+    if isinstance(value, tuple):
+        return json.dumps(value)
     return int(value) if isinstance(value, bool) else value
 
 
@@ -209,5 +217,6 @@ def _json(text: str) -> Any:
 
 
 def _assignment(row: Row) -> Assignment:
-    state, verified = AssignmentState(row["state"]), bool(row["verified"])
-    return Assignment(**{**row, "state": state, "verified": verified})
+    flags = {name: bool(row[name]) for name in ("tie_break", "verified", "late", "withheld")}
+    attachments = tuple(json.loads(row["attachments"]))
+    return Assignment(**{**row, **flags, "state": AssignmentState(row["state"]), "attachments": attachments})

@@ -85,3 +85,25 @@ def write_at(file: BinaryIO, data: bytes, offset: int) -> None:
     while view:
         written = os.pwrite(file.fileno(), view, offset)
         view, offset = view[written:], offset + written
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Make `path` a file of mode 0600 with `data`, durable on return; never half-written, never over another.
+
+    Raises:
+        StorageError: it exists, or the disk does not take it.
+    """
+    part = path.with_name(f".{path.name}.part")
+    with storage_errors(path):
+        part.unlink(missing_ok=True)
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(descriptor)
+            # A link refuses what a rename would replace.
+            os.link(part, path)
+        finally:
+            part.unlink(missing_ok=True)
+        sync_directory(path.parent)

@@ -60,7 +60,8 @@ CREATE TABLE job (
 ) STRICT
 """
 """The submitter's side: one order. `offer` is the body that every builder gets, `salt` hides the order in the
-log until the verdict opens it, `log_size` is the log's size before the order was decided. `verdict` is NULL until there is one."""
+log until the verdict opens it, `log_size` is the log's size before the order was decided. `verdict` is NULL
+until there is one."""
 
 _ASSIGNMENTS = """
 CREATE TABLE assignment (
@@ -78,17 +79,21 @@ CREATE TABLE assignment (
     commitment_proof BLOB,
     ending BLOB,
     ending_proof BLOB,
+    attachments TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(attachments)),
     result TEXT NOT NULL DEFAULT '' CHECK (length(result) IN (0, 64)),
     verified INTEGER NOT NULL DEFAULT 0 CHECK (verified IN (0, 1)),
     facts TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(facts)),
-    log_bytes INTEGER NOT NULL DEFAULT 0 CHECK (log_bytes >= 0),
+    tie_break INTEGER NOT NULL DEFAULT 0 CHECK (tie_break IN (0, 1)),
+    replaces TEXT NOT NULL DEFAULT '',
+    late INTEGER NOT NULL DEFAULT 0 CHECK (late IN (0, 1)),
+    withheld INTEGER NOT NULL DEFAULT 0 CHECK (withheld IN (0, 1)),
     updated INTEGER NOT NULL,
     deadline INTEGER NOT NULL,
     PRIMARY KEY (job, peer)
 ) STRICT
 """
-"""The submitter's side: one builder asked. Envelopes and proofs are verbatim, NULL until received; `ending` is
-the outcome or the closing. `verified` once this node recomputed the result from the builder's bytes."""
+"""The submitter's side: one builder asked. Envelopes and proofs are verbatim, NULL until received; `ending`
+is the outcome or the closing. `verified` once this node recomputed the result from the builder's bytes."""
 
 _TASKS = """
 CREATE TABLE task (
@@ -116,8 +121,9 @@ CREATE TABLE task (
     CHECK (outcome_index IS NULL OR closing_index IS NULL)
 ) STRICT
 """
-"""The builder's side: one job taken. `acceptance` and `result` are payloads decided before they are logged, and
-`log_size` the log's size before that, from where a restart looks for what a crash left behind. The last CHECK is the ledger's rule: an acceptance has one end."""
+"""The builder's side: one job taken. `acceptance` and `result` are decided before they are logged, and
+`log_size` is the log's size before that, from where a restart looks for what a crash left behind. The last
+CHECK is the ledger's rule: an acceptance has one end."""
 
 _PRODUCTS = """
 CREATE TABLE product (

@@ -1,0 +1,202 @@
+"""The submitter's conversation with one builder about one job, from the offer to the verified products.
+
+The builder's words move a job only as far as `verifying`; a commitment, an outcome and a closing count when
+the builder's own log proves them. Each step is recorded before the next, so after a crash, or when a link
+broke, the conversation goes on where the rows say.
+"""
+
+from io import FileIO
+
+import trio
+
+from f2fbuild import limits
+from f2fbuild.errors import F2FError, LedgerError, RemoteProtocolError
+from f2fbuild.jobs.desk import Desk
+from f2fbuild.jobs.friends import Friend
+from f2fbuild.jobs.lifecycle import ASSIGNMENT, OPEN, AssignmentEvent, next_assignment_state
+from f2fbuild.jobs.offer import to_body
+from f2fbuild.jobs.queue import Assignment, Job
+from f2fbuild.jobs.receipts import (
+    Promise,
+    check_acceptance,
+    check_closing,
+    check_commitment,
+    outcome_statement,
+)
+from f2fbuild.jobs.verifying import Verifying
+from f2fbuild.model.job import AssignmentState
+from f2fbuild.model.outcome import ClosingReason
+from f2fbuild.net.exchange import Exchange, ExchangeFinishedError, ExchangeResetError, LinkClosedError
+from f2fbuild.net.messages import (
+    FollowJob,
+    JobClosed,
+    JobCommitted,
+    JobLog,
+    JobRevealed,
+    JobState,
+    Message,
+    NoJob,
+    OfferAccepted,
+    OfferJob,
+    OfferRefused,
+)
+from f2fbuild.net.signed import Kind as MessageKind
+from f2fbuild.net.signed import SignedMessage, sign_message
+
+_CLAIMS = {
+    "preparing": AssignmentEvent.PREPARE,
+    "building": AssignmentEvent.BUILD,
+    "verifying": AssignmentEvent.VERIFY,
+}
+"""States that a builder may just claim; they decide nothing."""
+
+_BROKEN = (LinkClosedError, ExchangeResetError, ExchangeFinishedError)
+
+
+class Asking:
+    """Brings assignments to their end."""
+
+    def __init__(self, desk: Desk) -> None:
+        """Work with the desk's rows and friends."""
+        self._desk = desk
+        self._verifying = Verifying(desk)
+
+    async def run(self, job: Job, peer: str) -> None:
+        """Go on with one assignment until it has ended. Containment: a builder's fault ends only its part."""
+        while True:
+            assignment = self._desk.queue.assignment(job.id, peer)
+            if assignment.state not in OPEN:
+                return
+            friend = self._desk.friends.find(peer)
+            if friend is None:
+                self._advance(job.id, peer, AssignmentEvent.LOSE, detail="no longer a friend")
+                return
+            await self._desk.friends.wait_connected(peer)
+            try:
+                await self._step(job, assignment, friend)
+            except _BROKEN:
+                # The link tells when it is back; a peer that only breaks exchanges must not make us spin.
+                await trio.sleep(limits.EXCHANGE_RETRY_SECONDS)
+            except F2FError as error:
+                detail = f"{error}"[: limits.MESSAGE_TEXT]
+                self._advance(job.id, peer, AssignmentEvent.LOSE, detail=detail)
+
+    async def _step(self, job: Job, assignment: Assignment, friend: Friend) -> None:
+        if assignment.state is AssignmentState.OFFERED:
+            await self._offer(job, friend)
+        elif assignment.ending is not None:
+            await self._verifying.verify(job, assignment, friend)
+        else:
+            await self._follow(job, assignment, friend)
+
+    async def _offer(self, job: Job, friend: Friend) -> None:
+        now = self._desk.clock()
+        # The builder fetches as soon as it has accepted, so it may from now on.
+        digests = [blob.sha256 for blob in job.offer.blobs]
+        self._desk.access.allow(friend.node_id, digests, job.offer.deadline)
+        message = SignedMessage(
+            type=MessageKind.OFFER,
+            job_id=job.id,
+            sender=self._desk.node_id,
+            recipient=friend.node_id,
+            not_before=now,
+            not_after=now + limits.OFFER_SECONDS,
+            nonce=self._desk.random(16).hex(),
+            body=to_body(job.offer),
+        )
+        offer = sign_message(message, self._desk.statement_key)
+        async with await self._desk.friends.call(friend.node_id, OfferJob(offer=offer)) as exchange:
+            answer = await exchange.receive()
+        match answer:
+            case OfferAccepted(entry=entry, receipt=receipt):
+                check_acceptance(friend, entry, receipt, job=job.id, build_key=job.order.build_key)
+                event = AssignmentEvent.ACCEPT
+                self._advance(job.id, friend.node_id, event, acceptance=entry, receipt=receipt)
+            case OfferRefused(reason=reason, rule=rule, detail=detail):
+                said = ": ".join(part for part in (reason, rule, detail) if part)
+                self._advance(job.id, friend.node_id, AssignmentEvent.REFUSE, detail=said)
+            case _:
+                raise RemoteProtocolError(
+                    f"answered an offer with {type(answer).__name__}", where=friend.name
+                )
+
+    async def _follow(self, job: Job, assignment: Assignment, friend: Friend) -> None:
+        promise = self._promise(job, assignment, friend)
+        path = self._desk.log_file(job.id, friend.node_id)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with path.open("ab", buffering=0) as log:
+            request = FollowJob(job_id=job.id, log_offset=log.tell(), position=0)
+            async with await self._desk.friends.call(friend.node_id, request) as exchange:
+                await self._listen(exchange, promise, friend, log)
+
+    async def _listen(self, exchange: Exchange, promise: Promise, friend: Friend, log: FileIO) -> None:
+        async for message in exchange:
+            if isinstance(message, JobLog):
+                self._keep_log(message, log, promise, friend)
+            elif self._take(message, promise, friend):
+                return
+        raise ExchangeFinishedError("the builder stopped telling", where=friend.name)
+
+    def _take(self, message: Message, promise: Promise, friend: Friend) -> bool:
+        """Record what the builder said; return whether that was its last word."""
+        match message:
+            case JobState(state=state, detail=detail):
+                self._claim(promise, friend, state, detail)
+            case JobCommitted(entry=entry, proof=proof):
+                check_commitment(friend, entry, proof, promise)
+                self._committed(promise, friend, entry, proof)
+            case JobRevealed(entry=entry, proof=proof, attachments=attachments):
+                outcome_statement(friend, entry, proof)
+                self._keep(promise, friend, ending=entry, ending_proof=proof, attachments=tuple(attachments))
+                return True
+            case JobClosed(entry=entry, proof=proof):
+                self._closed(entry, proof, promise, friend)
+                return True
+            case NoJob():
+                raise LedgerError("denies the job that it accepted", where=friend.name)
+            case _:
+                raise RemoteProtocolError(f"said {type(message).__name__} of a job", where=friend.name)
+        return False
+
+    def _keep_log(self, message: JobLog, log: FileIO, promise: Promise, friend: Friend) -> None:
+        if message.offset != log.tell():
+            raise RemoteProtocolError("skipped a part of the build log", where=friend.name)
+        if message.offset + len(message.data) <= limits.BUILD_LOG_BYTES:
+            log.write(message.data)
+            self._desk.changes.notify(promise.job)
+
+    def _claim(self, promise: Promise, friend: Friend, state: str, detail: str) -> None:
+        """Take note of what a builder says it does; nothing follows from it."""
+        event = _CLAIMS.get(state)
+        now = self._desk.queue.assignment(promise.job, friend.node_id).state
+        if event is not None and event in ASSIGNMENT[now]:
+            self._advance(promise.job, friend.node_id, event, detail=detail)
+        elif state == now:
+            self._keep(promise, friend, detail=detail)
+
+    def _committed(self, promise: Promise, friend: Friend, entry: bytes, proof: bytes) -> None:
+        if self._desk.queue.assignment(promise.job, friend.node_id).commitment is None:
+            columns = {"commitment": entry, "commitment_proof": proof, "detail": ""}
+            self._advance(promise.job, friend.node_id, AssignmentEvent.COMMIT, **columns)
+
+    def _closed(self, entry: bytes, proof: bytes, promise: Promise, friend: Friend) -> None:
+        reason = check_closing(friend, entry, proof, promise)
+        cancelled = reason is ClosingReason.CANCELLED
+        event = AssignmentEvent.CANCEL if cancelled else AssignmentEvent.LOSE
+        said = self._desk.queue.assignment(promise.job, friend.node_id).detail
+        detail = f"{reason}: {said}" if said else str(reason)
+        columns = {"ending": entry, "ending_proof": proof, "detail": detail}
+        self._advance(promise.job, friend.node_id, event, **columns)
+
+    def _promise(self, job: Job, assignment: Assignment, friend: Friend) -> Promise:
+        entry, receipt = assignment.acceptance or b"", assignment.receipt or b""
+        return check_acceptance(friend, entry, receipt, job=job.id, build_key=job.order.build_key)
+
+    def _advance(self, job: str, peer: str, event: AssignmentEvent, **columns: object) -> None:
+        state = next_assignment_state(self._desk.queue.assignment(job, peer).state, event)
+        self._desk.queue.advance(job, peer, self._desk.clock(), state=state, **columns)
+        self._desk.changes.notify(job)
+
+    def _keep(self, promise: Promise, friend: Friend, **columns: object) -> None:
+        self._desk.queue.advance(promise.job, friend.node_id, self._desk.clock(), **columns)
+        self._desk.changes.notify(promise.job)

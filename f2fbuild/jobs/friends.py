@@ -1,0 +1,56 @@
+"""What the workshop of jobs needs of friends: who they are, and a way to talk to them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from f2fbuild.net.exchange import Exchange
+from f2fbuild.net.messages import Message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Friend:
+    """A friend's node: ids, names, and the keys that its signatures are checked with.
+
+    `vkey` is its log's vkey, whose name is the log's origin; `statement_key` has 32 bytes.
+    """
+
+    node_id: str
+    owner: str
+    alias: str
+    node: str
+    vkey: str
+    statement_key: bytes
+
+    @property
+    def name(self) -> str:
+        """How people see the machine: `alias@node`."""
+        return f"{self.alias}@{self.node}"
+
+
+class Friends(Protocol):
+    """The friends of this node and its links to them."""
+
+    def find(self, peer: str) -> Friend | None:
+        """Return a friend by node id; None for strangers and tombstones."""
+        ...
+
+    async def wait_connected(self, peer: str) -> None:
+        """Return when there is a link to the peer."""
+        ...
+
+    async def call(self, peer: str, request: Message) -> Exchange:
+        """Open an exchange with `request`.
+
+        Raises:
+            LinkClosedError: there is no link now.
+        """
+        ...
+
+    async def fetch(self, peer: str, digest: str, size: int) -> Path:
+        """Return the file of a blob, fetched from the peer unless it is here, of at most `size` bytes.
+
+        Raises:
+            F2FError: the peer does not give it, or what came is not it.
+        """
+        ...

@@ -1,0 +1,145 @@
+"""The submitter's story up to the first offer: a source becomes an order that is durable and logged.
+
+The row is written before the log entry and the entry before any offer, so that a crash between them leaves
+an order that can be logged again, never an offer that nobody ordered.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import trio
+
+from f2fbuild.errors import UsageError
+from f2fbuild.jobs.engine import Engine, Prepared
+from f2fbuild.jobs.journal import Journal
+from f2fbuild.jobs.offer import BlobReference, Offer
+from f2fbuild.jobs.queue import Job, Queue
+from f2fbuild.ledger.commitment import salted
+from f2fbuild.ledger.entry import Order as OrderEntry
+from f2fbuild.model.job import DEFAULT_QUORUM, JobClass, JobState, Order, Quorum
+from f2fbuild.store.blobs import BlobStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What somebody asked for. `builders` and `agree` are None for the class's default."""
+
+    target: str
+    source: Path
+    job_class: JobClass
+    builders: int | None
+    agree: int | None
+    deadline: int
+
+    def quorum(self) -> Quorum:
+        """Return the quorum that is ordered.
+
+        Raises:
+            UsageError: more must agree than are asked.
+        """
+        default = DEFAULT_QUORUM[self.job_class]
+        builders = self.builders or max(default.builders, self.agree or 0)
+        agree = self.agree or min(default.agree, builders)
+        if agree > builders:
+            raise UsageError(f"{agree} cannot agree when {builders} are asked", hint="raise --builders")
+        return Quorum(builders=builders, agree=agree, tie_breakers=default.tie_breakers)
+
+
+class Submission:
+    """Turns what is wanted into jobs."""
+
+    def __init__(
+        self,
+        *,
+        queue: Queue,
+        journal: Journal,
+        engine: Engine,
+        blobs: BlobStore,
+        clock: Callable[[], int],
+        random: Callable[[int], bytes],
+    ) -> None:
+        """Wire the desk where orders are made; `random` returns so many random bytes."""
+        self._queue = queue
+        self._journal = journal
+        self._engine = engine
+        self._blobs = blobs
+        self._clock = clock
+        self._random = random
+
+    async def submit(self, wanted: Wanted) -> Job:
+        """Return the job for what is wanted: durable, logged, not offered to anybody yet.
+
+        Raises:
+            F2FError: the source cannot be used, or no environment can be had for it.
+        """
+        quorum = wanted.quorum()
+        prepared = await self._engine.prepare(wanted.target, wanted.source)
+        offer = await trio.to_thread.run_sync(self._store, prepared, wanted)
+        return await self._order(offer, wanted.target, prepared.arch, quorum)
+
+    async def again(self, job: Job) -> Job:
+        """Return a new job for the same build with the same quorum and as much time as the old one had."""
+        now = self._clock()
+        deadline = now + job.order.deadline - job.order.created
+        offer = Offer(
+            definition=job.offer.definition,
+            job_class=job.offer.job_class,
+            title=job.offer.title,
+            sources=job.offer.sources,
+            lock=job.offer.lock,
+            metadata=job.offer.metadata,
+            deadline=deadline,
+        )
+        return await self._order(offer, job.target, job.arch, job.order.quorum)
+
+    async def log_order(self, job: Job) -> None:
+        """Make sure that the order is in the log; nobody may be asked before."""
+        entry = self._journal.seal(OrderEntry(commit=salted(job.salt, job.order.encode())))
+        await self._journal.ensure(entry, since=job.log_size)
+
+    async def _order(self, offer: Offer, target: str, arch: str, quorum: Quorum) -> Job:
+        now = self._clock()
+        order = Order(
+            build_key=offer.definition.build_key,
+            job_class=offer.job_class,
+            quorum=quorum,
+            created=now,
+            deadline=offer.deadline,
+            nonce=self._random(16).hex(),
+        )
+        job = Job(
+            id=order.job_id,
+            order=order,
+            offer=offer,
+            target=target,
+            arch=arch,
+            state=JobState.QUEUED,
+            reason="",
+            salt=self._random(32),
+            log_size=self._journal.size,
+            verdict=None,
+            updated=now,
+        )
+        self._queue.add(job)
+        await self.log_order(job)
+        return job
+
+    def _store(self, prepared: Prepared, wanted: Wanted) -> Offer:
+        """Put everything that builders will fetch into the blobs, and return the offer that names it."""
+        sources = tuple(
+            BlobReference(name=name, sha256=self._blobs.put_file(path), size=path.stat().st_size)
+            for name, path in sorted(prepared.sources.items())
+        )
+        for blob in prepared.metadata_blobs.values():
+            self._blobs.put_bytes(blob)
+        lock, metadata = self._blobs.put_bytes(prepared.lock), self._blobs.put_bytes(prepared.metadata)
+        return Offer(
+            definition=prepared.definition,
+            job_class=wanted.job_class,
+            title=prepared.title,
+            sources=sources,
+            lock=BlobReference(name="environment.lock", sha256=lock, size=len(prepared.lock)),
+            metadata=BlobReference(name="metadata.json", sha256=metadata, size=len(prepared.metadata)),
+            deadline=wanted.deadline,
+        )

@@ -1,0 +1,128 @@
+"""A revealed outcome is checked and its products are recomputed from bytes before they count as verified.
+
+No bytes are trusted because somebody sent a hash: every product is fetched from the builder that claims it
+(or is here already under the same SHA-256) and goes through the same digests as an own build.
+"""
+
+import json
+
+from f2fbuild import limits
+from f2fbuild.errors import F2FError, FormatError
+from f2fbuild.jobs.desk import Desk
+from f2fbuild.jobs.friends import Friend
+from f2fbuild.jobs.lifecycle import AssignmentEvent, next_assignment_state
+from f2fbuild.jobs.queue import Assignment, Job
+from f2fbuild.jobs.receipts import (
+    Promise,
+    check_acceptance,
+    check_commitment,
+    check_outcome,
+    opens,
+    outcome_statement,
+)
+from f2fbuild.ledger.commitment import salted
+from f2fbuild.model import canonical
+from f2fbuild.model import statement as statements
+from f2fbuild.model.outcome import Succeeded, result_digest
+from f2fbuild.model.statement import BuildStatement
+from f2fbuild.net.exchange import ExchangeFinishedError, ExchangeResetError, LinkClosedError
+
+
+class Verifying:
+    """Brings an assignment with an outcome to `done`."""
+
+    def __init__(self, desk: Desk) -> None:
+        """Work with the desk's rows, blobs and engine."""
+        self._desk = desk
+
+    async def verify(self, job: Job, assignment: Assignment, friend: Friend) -> None:
+        """Check the outcome, fetch its products, recompute them; the row then says what was found.
+
+        Raises:
+            FormatError, LedgerError: the outcome does not keep the builder's promise.
+            LinkClosedError, ExchangeResetError: the builder went away; to be tried again.
+        """
+        promise = check_acceptance(
+            friend,
+            assignment.acceptance or b"",
+            assignment.receipt or b"",
+            job=job.id,
+            build_key=job.order.build_key,
+        )
+        entry, proof = assignment.ending or b"", assignment.ending_proof or b""
+        payload = outcome_statement(friend, entry, proof)
+        built = check_outcome(friend, payload, await self._products_list(payload, friend), promise)
+        fault = await self._recompute(built, friend)
+        self._desk.queue.advance(
+            job.id,
+            friend.node_id,
+            self._desk.clock(),
+            state=next_assignment_state(assignment.state, AssignmentEvent.REVEAL),
+            result=result_digest(built.result),
+            verified=not fault,
+            withheld=bool(fault),
+            late=not self._was_committed(assignment, friend, promise, built),
+            facts=await self._facts(built, assignment, friend),
+            detail=fault[: limits.MESSAGE_TEXT],
+        )
+        self._desk.changes.notify(job.id)
+
+    async def _products_list(self, payload: bytes, friend: Friend) -> bytes:
+        digest = statements.products_blob(payload)
+        if not digest:
+            return b""
+        await self._desk.friends.fetch(friend.node_id, digest, limits.PRODUCTS_LIST_BYTES)
+        return self._desk.blobs.read(digest, limits.PRODUCTS_LIST_BYTES)
+
+    async def _recompute(self, built: BuildStatement, friend: Friend) -> str:
+        """Return "" when the builder's bytes give the digests that it signed, else what is wrong."""
+        if not isinstance(built.result, Succeeded):
+            return ""
+        try:
+            files = {
+                p.name: await self._desk.friends.fetch(friend.node_id, p.sha256, p.size)
+                for p in built.result.products
+            }
+            found = await self._desk.engine.digest(files, built.definition)
+        except (LinkClosedError, ExchangeResetError, ExchangeFinishedError):
+            raise
+        except F2FError as error:
+            return f"its products cannot be counted: {error}"
+        same = sorted(found, key=lambda p: p.name) == sorted(built.result.products, key=lambda p: p.name)
+        return "" if same else "its products have other digests than it signed"
+
+    def _was_committed(
+        self, assignment: Assignment, friend: Friend, promise: Promise, built: BuildStatement
+    ) -> bool:
+        if assignment.commitment is None or assignment.commitment_proof is None:
+            return False
+        commitment = check_commitment(friend, assignment.commitment, assignment.commitment_proof, promise)
+        return opens(commitment, built, promise)
+
+    async def _facts(self, built: BuildStatement, assignment: Assignment, friend: Friend) -> str:
+        """Return the host facts that the builder declares, as JSON; nothing when it keeps them to itself."""
+        known = {built.log, statements.products_blob(statements.encode(built).payload)}
+        if isinstance(built.result, Succeeded):
+            known |= {product.sha256 for product in built.result.products}
+        for digest in [digest for digest in assignment.attachments if digest not in known][:1]:
+            try:
+                path = await self._desk.friends.fetch(friend.node_id, digest, limits.DETAILS_BYTES)
+                return _read_facts(path.read_bytes(), built.details)
+            except (LinkClosedError, ExchangeResetError, ExchangeFinishedError):
+                raise
+            except F2FError:
+                return "{}"
+        return "{}"
+
+
+def _read_facts(blob: bytes, salted_hash: str) -> str:
+    details = canonical.decode(blob, where="details")
+    try:
+        salts = bytes.fromhex(details["salts"])
+        facts = {str(key): str(value) for key, value in details["facts"].items()}
+        facts["environment"] = str(details["environment"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise FormatError("not the details of a build", where="details") from error
+    if salted(salts[:32], blob) != salted_hash:
+        raise FormatError("not the details that the statement names", where="details")
+    return json.dumps(facts)
