@@ -289,8 +289,17 @@ METADATA_INDEXES = 16
 CLOCK_SKEW_SECONDS = 24 * 3600
 """Seconds that signed metadata may lie in the future before it is refused: a wrong time zone, no more."""
 
-SOLVER_OUTPUT_BYTES = 8 * MIB
-"""Bytes that a dependency solver may print: 10,000 lines of names."""
+TOOL_OUTPUT_BYTES = 8 * MIB
+"""Bytes that a tool of the builder may print: an InRelease, or a solver's 10,000 lines of names."""
+
+TOOL_SECONDS = 600
+"""Seconds of one run of a tool of the builder: dpkg unpacks 3,000 packages in that time."""
+
+TOOL_MEMORY_BYTES = 4096 * MIB
+"""Bytes of memory of one run of a tool: a solver over a whole distribution needs one."""
+
+TOOL_DISK_BYTES = 32 * 1024 * MIB
+"""Bytes that one run of a tool may write: the largest desktop buildroots have 20 GiB."""
 
 FETCHES_AT_ONCE = 6
 """Package files asked for at once: more gain nothing from one mirror and are taken for an attack."""
