@@ -82,6 +82,14 @@ def test_second_spellings_are_refused(file: CertificateFile, old: bytes, new: by
         parse_file(file.data.replace(old, new))
 
 
+def test_base64_with_other_unused_bits_is_refused(file: CertificateFile) -> None:
+    """64 bytes leave four unused bits in the last character, which decoders ignore."""
+    end = file.data.index(b"==\nproof log")
+    following = {b"A": b"B", b"Q": b"R", b"g": b"h", b"w": b"x"}[file.data[end - 1 : end]]
+    with pytest.raises(FormatError, match="one spelling"):
+        parse_file(file.data[: end - 1] + following + file.data[end:])
+
+
 def test_trailing_bytes_and_size_are_refused(file: CertificateFile) -> None:
     for data in (file.data + b"\n", file.data + file.data, file.data + bytes(CERTIFICATE_BYTES), b""):
         with pytest.raises(FormatError):

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -160,3 +161,11 @@ def test_a_changed_byte_is_another_certificate_or_none(at: int, mask: int) -> No
 def test_a_draft_that_could_not_be_read_is_not_made() -> None:
     with pytest.raises(FormatError):
         draft(SEED, owner=FINGERPRINT, node="Elm", not_before=NOW, not_after=NOW + 1)
+
+
+def test_the_worked_example() -> None:
+    """Seed 00 01 … 1f, epoch 1: other programs can compare their bytes with this file."""
+    example = (Path(__file__).parent.parent / "vectors" / "trust" / "node-certificate.txt").read_bytes()
+    made = certificate(epoch=1, since=1_767_225_600, until=1_798_761_600, previous=PREVIOUS)
+    assert format_certificate(made) == example
+    assert parse_certificate(example) == made

@@ -138,9 +138,12 @@ def test_nothing_secret_and_nothing_foreign_is_imported(ann: Person, verifier: G
     assert verifier.owners() == ()
 
 
-def test_a_key_that_gnupg_does_not_take(verifier: Gnupg) -> None:
-    with pytest.raises(GnupgError):
-        verifier.add(b"\xc6\x05\x04abcd")
+def test_keys_that_gnupg_does_not_take(ann: Person, verifier: Gnupg) -> None:
+    bare = ann.key[: ann.key.index(b"Ann <") + len("Ann <ann@example.org>")]
+    for key in (b"\xc6\x05\x04abcd", bare):
+        with pytest.raises(GnupgError):
+            verifier.add(key)
+    assert verifier.owners() == ()
 
 
 def test_a_verifying_home_starts_no_agent(ann: Person, verifier: Gnupg) -> None:

@@ -77,6 +77,12 @@ def test_a_voting_introducer_uses_his_own_place() -> None:
     assert independent(ME, ["ann", "bob"], {*certified, (ME, "bob")}).count == 2
 
 
+def test_everybody_is_on_one_path_only() -> None:
+    """Two edges lead to bob and two away, but he is one person."""
+    certified = {(ME, "ann"), (ME, "eve"), ("ann", "bob"), ("eve", "bob"), ("bob", "dan"), ("bob", "fay")}
+    assert independent(ME, ["dan", "fay"], certified).count == 1
+
+
 def test_flow_is_needed_where_greed_fails() -> None:
     """Whoever sends bob through ann first, loses dan, whom only ann knows."""
     certified = {(ME, "ann"), (ME, "eve"), ("ann", "bob"), ("ann", "dan"), ("eve", "bob")}
