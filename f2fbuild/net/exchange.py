@@ -12,7 +12,6 @@ from typing import Self, TypeVar
 import trio
 
 from f2fbuild.errors import F2FError, FormatError, RemoteProtocolError
-from f2fbuild.limits import KIB
 from f2fbuild.net import codec
 from f2fbuild.net.messages import Failure, Message
 
@@ -52,7 +51,6 @@ class Exchange:
         """Speak over `stream` with `peer`, a node id in hexadecimal."""
         self.peer = peer
         self._stream = stream
-        self._pending = bytearray()
 
     async def send(self, message: Message) -> None:
         """Send one message; returns when the link has taken it, which waits for a slow reader.
@@ -125,17 +123,18 @@ class Exchange:
 
     async def _read(self, size: int) -> bytes | None:
         """Return exactly `size` bytes, or None at a clean end before the first of them."""
-        while len(self._pending) < size:
+        parts: list[bytes | bytearray] = []
+        missing = size
+        while missing:
             with _typed(self.peer):
-                data = await self._stream.receive_some(max(size - len(self._pending), 64 * KIB))
+                data = await self._stream.receive_some(missing)
             if not data:
-                if self._pending:
+                if parts:
                     raise RemoteProtocolError("finished in the middle of a message", where=self.peer)
                 return None
-            self._pending += data
-        taken = bytes(memoryview(self._pending)[:size])
-        del self._pending[:size]
-        return taken
+            parts.append(data)
+            missing -= len(data)
+        return b"".join(parts)
 
 
 @contextmanager

@@ -1,0 +1,159 @@
+"""A stream of a link, as any trio stream: bytes both ways, half-close, back-pressure."""
+
+from collections.abc import Callable
+
+import trio
+
+from f2fbuild.errors import F2FError
+from f2fbuild.net.exchange import ExchangeResetError
+from f2fbuild.net.frames import DATA_BYTES, ResetReason
+from f2fbuild.net.mux import Credited, Finished, Mux, Received, StreamEvent, WasReset
+
+
+class LinkStream(trio.abc.HalfCloseableStream):
+    """One stream of a link's mux. One task may send while another receives.
+
+    Closing: who opened the stream and leaves before the other has finished breaks it off. Who answered and
+    has finished leaves quietly, and what it sent still arrives; leaving before is breaking off too.
+    """
+
+    def __init__(
+        self, mux: Mux, number: int, *, peer: str, opened_here: bool, wake_writer: Callable[[], None]
+    ) -> None:
+        """Be stream `number` of a link with `peer`.
+
+        Args:
+            mux: the link's mux, in which the stream is open.
+            number: the stream's number.
+            peer: the node id to name in errors.
+            opened_here: whether this side opened the stream.
+            wake_writer: called when the mux has something to say.
+        """
+        self.number = number
+        self._mux = mux
+        self._peer = peer
+        self._opened_here = opened_here
+        self._wake_writer = wake_writer
+        self._unread = bytearray()
+        self._finished_here = self._finished_there = self._closed = False
+        self._broken: F2FError | None = None
+        self._readers = trio.lowlevel.ParkingLot()
+        self._writers = trio.lowlevel.ParkingLot()
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        """Queue all of `data`, waiting for the peer's credit; returns when the link holds the rest."""
+        await trio.lowlevel.checkpoint()
+        rest = memoryview(bytes(data))
+        while rest:
+            size = min(await self._wait_sendable(min(len(rest), DATA_BYTES)), len(rest))
+            whole = size if size == len(rest) else size - size % DATA_BYTES
+            self._mux.send(self.number, rest[:whole])
+            self._wake_writer()
+            rest = rest[whole:]
+
+    async def wait_send_all_might_not_block(self) -> None:
+        """Wait until the peer's credit and the link's queue take something."""
+        await trio.lowlevel.checkpoint()
+        await self._wait_sendable(1)
+
+    async def send_eof(self) -> None:
+        """Finish this direction, once what is queued has gone out."""
+        await trio.lowlevel.checkpoint()
+        if self._finished_here:
+            return
+        self._check_usable()
+        self._finished_here = True
+        self._mux.finish(self.number)
+        self._wake_writer()
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytearray:
+        """Return bytes as they came, at most `max_bytes`; empty when the peer has finished."""
+        await trio.lowlevel.checkpoint()
+        while not self._unread and not self._finished_there:
+            self._check_usable()
+            await self._readers.park()
+        if self._closed:
+            raise trio.ClosedResourceError
+        if max_bytes is None or len(self._unread) <= max_bytes:
+            taken, self._unread = self._unread, bytearray()
+        else:
+            taken = self._unread[:max_bytes]
+            del self._unread[:max_bytes]
+        self._mux.consumed(self.number, len(taken))
+        self._wake_writer()
+        return taken
+
+    @property
+    def closed(self) -> bool:
+        """Whether this side has left the stream."""
+        return self._closed
+
+    async def aclose(self) -> None:
+        """Leave the stream; see the class for what the peer notices."""
+        self.close(ResetReason.CANCELLED)
+        await trio.lowlevel.checkpoint()
+
+    def close(self, reason: ResetReason) -> None:
+        """Leave the stream at once; if that breaks it off, for this reason."""
+        if self._closed:
+            return
+        self._closed = True
+        self._unread.clear()
+        if not self._finished_here or (self._opened_here and not self._finished_there):
+            self._mux.reset(self.number, reason)
+            self._wake_writer()
+        self._wake()
+
+    # What the link reports.
+
+    def on_event(self, event: StreamEvent) -> None:
+        """Take note of what the peer did on this stream."""
+        match event:
+            case Received():
+                self._on_received(event.data)
+            case Credited():
+                self.on_sendable()
+            case Finished():
+                self._finished_there = True
+                self._readers.unpark_all()
+            case WasReset():
+                self.on_broken(ExchangeResetError(event.reason.name.lower(), where=self._peer))
+
+    def on_sendable(self) -> None:
+        """The peer's credit or the queue may take more."""
+        if self._writers and self._mux.sendable(self.number):
+            self._writers.unpark_all()
+
+    def on_broken(self, error: F2FError) -> None:
+        """The stream or the link is gone. What arrived completely can still be read."""
+        self._broken = error
+        if not self._finished_there:
+            self._unread.clear()
+        self._wake()
+
+    def _on_received(self, data: bytes) -> None:
+        """Keep bytes until they are read; their amount is bounded by the mux."""
+        if not self._closed:
+            self._unread += data
+            self._readers.unpark_all()
+
+    def _wake(self) -> None:
+        self._readers.unpark_all()
+        self._writers.unpark_all()
+
+    def _check_usable(self) -> None:
+        if self._closed:
+            raise trio.ClosedResourceError
+        if self._broken is not None:
+            raise self._broken
+
+    async def _wait_sendable(self, least: int) -> int:
+        """Return how much can be sent once that is `least` bytes: no small frames of a large whole."""
+        while True:
+            self._check_usable()
+            if self._finished_here:
+                raise trio.ClosedResourceError
+            size = self._mux.sendable(self.number)
+            if size >= least:
+                return size
+            await self._writers.park()
