@@ -287,7 +287,7 @@ class LogDirectory:
     def _walk(self) -> Iterator[tiles.Resource]:
         """Yield every tile and bundle that lies here; what a write left unfinished is removed on the way."""
         (self.directory / (CHECKPOINT + TEMPORARY)).unlink(missing_ok=True)
-        for path in (self.directory / "tile").rglob("*"):
+        for path in sorted((self.directory / "tile").rglob("*")):
             if path.name.endswith(TEMPORARY):
                 path.unlink()
             elif path.is_file():

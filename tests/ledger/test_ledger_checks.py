@@ -1,0 +1,197 @@
+"""Two checkers, ours and the independent one, on real logs: both accept the good and find every damage."""
+
+import json
+import random
+import subprocess  # noqa: TID251 - the checker is a program of its own
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from ledger_helpers import ALICE, BOB, SOME, NodeKeys, acceptance, failure, outcome, product
+
+from f2fbuild.errors import F2FError, LedgerError
+from f2fbuild.ledger import check, entry
+from f2fbuild.ledger.check import Problem, verify
+from f2fbuild.ledger.entry import Kind
+from f2fbuild.ledger.log import Log
+from f2fbuild.ledger.note import format_vkey
+from f2fbuild.model.outcome import ClosingReason
+
+CHECKER = Path(__file__).parent.parent / "checker.py"
+
+
+def history(node: NodeKeys, builds: int) -> list[entry.Payload]:
+    """A certificate, then `builds` jobs of three entries each, and one acceptance still open."""
+    payloads: list[entry.Payload] = [node.certificate()]
+    for number in range(builds):
+        index = len(payloads)
+        payloads.append(acceptance())
+        if number % 3 == 2:
+            payloads.append(entry.Closing(acceptance=index, reason=ClosingReason.INFRA))
+            continue
+        payloads.append(entry.Commitment(acceptance=index, digest=SOME))
+        result = product(b"%d" % number) if number % 3 else failure()
+        payloads.append(outcome(node.origin, result, index))
+    return [*payloads, acceptance()]
+
+
+def write_log(place: Path, node: NodeKeys, entries: list[bytes]) -> Path:
+    with Log.create(place, node.log) as log:
+        for at in range(0, len(entries), 100):
+            log.append(entries[at : at + 100])
+    return place
+
+
+def run_checker(tmp_path: Path, place: Path, node: NodeKeys) -> subprocess.CompletedProcess[str]:
+    demo = {
+        "logs": [
+            {
+                "origin": node.origin,
+                "vkey": format_vkey(node.vkey),
+                "statement_key": node.statements.public.hex(),
+                "path": str(place),
+            }
+        ]
+    }
+    (tmp_path / "demo.json").write_text(json.dumps(demo))
+    command = [sys.executable, str(CHECKER), str(tmp_path / "demo.json")]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("builds", [0, 1, 100])
+def test_a_good_log_passes_both(tmp_path: Path, builds: int) -> None:
+    payloads = history(ALICE, builds)
+    place = write_log(tmp_path / "log", ALICE, ALICE.write(*payloads))
+    report = verify(place, ALICE.vkey)
+    assert report.problems == ()
+    assert report.open == (len(payloads) - 1,)
+    assert sum(report.kinds.values()) == len(payloads)
+    assert report.kinds[Kind.ACCEPTANCE] == builds + 1
+    run = run_checker(tmp_path, place, ALICE)
+    assert (run.returncode, run.stderr) == (0, "")
+    assert run.stdout == f"ok    {ALICE.origin}: {len(payloads)} entries\n"
+
+
+def test_an_empty_log_passes_both(tmp_path: Path) -> None:
+    place = write_log(tmp_path / "log", ALICE, [])
+    assert verify(place, ALICE.vkey).problems == ()
+    assert run_checker(tmp_path, place, ALICE).returncode == 0
+
+
+def test_every_damaged_file_is_found_by_both(tmp_path: Path) -> None:
+    """In each file in turn: a flipped bit (places by a fixed seed), a byte less, a byte more, no file."""
+    place = write_log(tmp_path / "log", ALICE, ALICE.write(*history(ALICE, 100)))
+    draw = random.Random(1)
+    names = sorted(path for path in place.rglob("*") if path.is_file())
+    assert len(names) == 6
+    for path in names:
+        good = path.read_bytes()
+        for bad in (flip(good, draw), flip(good, draw), good[:-1], good + b"\n"):
+            path.write_bytes(bad)
+            assert not passes(place), path
+            assert run_checker(tmp_path, place, ALICE).returncode == 1, path
+        path.unlink()
+        assert not passes(place), path
+        assert run_checker(tmp_path, place, ALICE).returncode == 1, path
+        path.write_bytes(good)
+    assert passes(place)
+
+
+def flip(data: bytes, draw: random.Random) -> bytes:
+    flipped = bytearray(data)
+    flipped[draw.randrange(len(data))] ^= 1 << draw.randrange(8)
+    return bytes(flipped)
+
+
+def passes(place: Path) -> bool:
+    try:
+        return not verify(place, ALICE.vkey).problems
+    except F2FError:
+        return False
+
+
+def foreign_entry() -> list[bytes]:
+    return [*ALICE.write(ALICE.certificate()), *BOB.write(acceptance())]
+
+
+def no_certificate() -> list[bytes]:
+    return ALICE.write(acceptance())
+
+
+def stolen_certificate() -> list[bytes]:
+    return ALICE.write(BOB.certificate())
+
+
+def signed_by_another() -> list[bytes]:
+    return BOB.write(ALICE.certificate())
+
+
+def no_envelope() -> list[bytes]:
+    return [*ALICE.write(ALICE.certificate()), b"{}"]
+
+
+@pytest.mark.parametrize(
+    ("make", "where"),
+    [
+        (foreign_entry, "entry 1"),
+        (no_certificate, "entry 0"),
+        (stolen_certificate, "entry 0"),
+        (signed_by_another, "entry 0"),
+        (no_envelope, "entry 1"),
+    ],
+)
+def test_well_kept_logs_with_bad_entries(tmp_path: Path, make: Callable[[], list[bytes]], where: str) -> None:
+    """The log's key signed a sound tree over entries that its node never could have written."""
+    place = write_log(tmp_path / "log", ALICE, make())
+    assert [problem.where for problem in verify(place, ALICE.vkey).problems] == [where]
+    run = run_checker(tmp_path, place, ALICE)
+    assert run.returncode == 1
+    assert run.stdout.startswith(f"WRONG {ALICE.origin}: {where}")
+
+
+def test_a_root_that_the_log_signed_over_other_entries(tmp_path: Path) -> None:
+    place = write_log(tmp_path / "log", ALICE, ALICE.write(ALICE.certificate(), acceptance()))
+    (place / "checkpoint").write_bytes(ALICE.head([b"a", b"b"]))
+    assert [problem.where for problem in verify(place, ALICE.vkey).problems] == ["checkpoint"]
+    assert "signed root" in run_checker(tmp_path, place, ALICE).stdout
+
+
+def test_broken_promises_are_reported(tmp_path: Path) -> None:
+    closing = entry.Closing(acceptance=5, reason=ClosingReason.INFRA)
+    place = write_log(tmp_path / "log", ALICE, ALICE.write(ALICE.certificate(), closing))
+    (problem,) = verify(place, ALICE.vkey).problems
+    assert problem == Problem(where="entry 1", what="closes no open acceptance (5)")
+
+
+def test_problems_are_bounded(tmp_path: Path) -> None:
+    place = write_log(tmp_path / "log", ALICE, [*ALICE.write(ALICE.certificate()), *[b"x"] * 700])
+    assert len(verify(place, ALICE.vkey).problems) == 100
+
+
+def test_no_log_and_another_key(tmp_path: Path) -> None:
+    with pytest.raises(LedgerError, match="no log here"):
+        verify(tmp_path, ALICE.vkey)
+    place = write_log(tmp_path / "log", ALICE, [])
+    with pytest.raises(F2FError, match="known key"):
+        verify(place, BOB.vkey)
+    assert run_checker(tmp_path, place, BOB).returncode == 1
+
+
+def test_a_log_may_grow_while_it_is_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The node moves its head between the checker's reads: it reads again instead of crying wolf."""
+    place = write_log(tmp_path / "log", ALICE, ALICE.write(ALICE.certificate()))
+    log, moves = Log.open(place, ALICE.log), [acceptance(), acceptance()]
+    read_checkpoint = check._read_checkpoint
+
+    def move_after_reading(directory: Path) -> bytes:
+        note = read_checkpoint(directory)
+        if moves:
+            log.append(ALICE.write(moves.pop()))
+        return note
+
+    monkeypatch.setattr(check, "_read_checkpoint", move_after_reading)
+    report = verify(place, ALICE.vkey)
+    assert report.problems == ()
+    assert report.head.size == 3
+    log.close()
