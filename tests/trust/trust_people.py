@@ -78,6 +78,7 @@ class Person:
         return assemble(seed, text, self.gnupg.sign(self.fingerprint, text))
 
     def card(self, one: NodeCertificate | None = None, *, key: bytes | None = None) -> bytes:
+        """A card, which may hold another's key."""
         file = self.signed(one or certificate(self.fingerprint))
         return format_card(
             FriendCard(hints=("elm.example.org:8594",), certificate_file=file, owner_key=key or self.key)
