@@ -221,6 +221,12 @@ PRODUCTS_PER_BUILD = 50_000
 PRODUCT_NAME_BYTES = 255
 """Bytes of a product's name: what a directory entry holds (NAME_MAX)."""
 
+REFUSAL_DETAIL_CHARACTERS = 300
+"""Characters that say why a product is refused: a person reads them, and a hostile header may fill them."""
+
+DIGEST_REPORT_BYTES = 64 * MIB
+"""Bytes of the report about all products of a build: 50,000 of them take 25 MiB."""
+
 PRODUCT_CHUNK_BYTES = 64 * KIB
 """Bytes of a product that are read, decompressed and hashed at once."""
 
@@ -318,6 +324,9 @@ SANDBOX_IDS = 65_536
 SANDBOX_SHM_BYTES = 256 * MIB
 """Bytes of /dev/shm, and of the root where it is empty: memory that no process's size shows."""
 
+SANDBOX_TMP_BYTES = 1024 * MIB
+"""Bytes of /tmp in a sandbox, memory too: compilers keep their assembler files there."""
+
 SANDBOX_OPEN_FILES = 4_096
 """Open files of one process: linkers of large programs open 2,000."""
 
@@ -378,3 +387,9 @@ DETAILS_BYTES = 256 * KIB
 
 OFFER_SECONDS = 3600
 """Seconds for which an offer may be accepted: it is repeated when a friend comes back later."""
+
+OFFER_ANSWER_SECONDS = 60
+"""Seconds that a builder has to answer an offer before another is asked."""
+
+CONDUCT_POLL_SECONDS = 30
+"""Seconds after which an open job is looked at again though nothing changed: refusals pass with time."""

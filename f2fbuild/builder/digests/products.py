@@ -45,7 +45,7 @@ def check_name(name: str) -> str:
 
 def kind_of(name: str) -> str:
     """Return the kind of a product by its name: rpm, deb, udeb or file."""
-    return _KINDS.get("." + name.rpartition(".")[2], "file")
+    return next((kind for suffix, kind in _KINDS.items() if name.endswith(suffix)), "file")
 
 
 def digest_product(
@@ -77,7 +77,7 @@ def digest_product(
         if product.kind in {"deb", "udeb"}:
             product = replace(product, content=digest_deb(file))
     except RefusalError as error:
-        return Refused(name=name, reason=error.reason, detail=str(error))
+        return Refused.of(name, error)
     return Digested(product=product)
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from f2fbuild.errors import FormatError
+from f2fbuild.limits import REFUSAL_DETAIL_CHARACTERS
 
 
 class RefusalReason(StrEnum):
@@ -24,6 +25,15 @@ class RefusalReason(StrEnum):
     TAINTED = "tainted"
 
 
+class RefusalError(FormatError):
+    """The product is refused."""
+
+    def __init__(self, reason: RefusalReason, what: str, *, where: str = "") -> None:
+        """Say `what` was found `where`, and under which `reason` it is counted."""
+        super().__init__(what, where=where)
+        self.reason = reason
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
     """One product that does not count, why, and what exactly was found."""
@@ -32,14 +42,10 @@ class Refused:
     reason: RefusalReason
     detail: str
 
-
-class RefusalError(FormatError):
-    """The product is refused."""
-
-    def __init__(self, reason: RefusalReason, what: str, *, where: str = "") -> None:
-        """Say `what` was found `where`, and under which `reason` it is counted."""
-        super().__init__(what, where=where)
-        self.reason = reason
+    @classmethod
+    def of(cls, name: str, error: RefusalError) -> "Refused":
+        """Return what `error` says about the product `name`, cut to what a person reads."""
+        return cls(name=name, reason=error.reason, detail=str(error)[:REFUSAL_DETAIL_CHARACTERS])
 
 
 def text(data: bytes) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from f2fbuild.builder.digests.products import check_name, kind_of
 from f2fbuild.builder.digests.refusal import RefusalReason, Refused
 from f2fbuild.errors import FormatError
-from f2fbuild.limits import PRODUCTS_PER_BUILD
+from f2fbuild.limits import DIGEST_REPORT_BYTES, PRODUCTS_PER_BUILD
 from f2fbuild.model import canonical
 from f2fbuild.model.digest import parse_digest
 from f2fbuild.model.outcome import Product
@@ -35,6 +35,8 @@ def decode(data: bytes, *, where: str = "report of products") -> Report:
     Raises:
         FormatError: not a report in its one spelling, or with names and digests that no product has.
     """
+    if len(data) > DIGEST_REPORT_BYTES:
+        raise FormatError(f"more than {DIGEST_REPORT_BYTES} bytes", where=where)
     value = canonical.decode(data, where=where)
     try:
         products = tuple(_product(item) for item in value["products"])

@@ -27,6 +27,7 @@ from f2fbuild.builder.digests.rpm_frame import (
 from f2fbuild.builder.digests.rpm_header import (
     REGION_IMMUTABLE,
     REGION_SIGNATURES,
+    Entry,
     Header,
     TagType,
     read_exactly,
@@ -181,7 +182,11 @@ def _nevra(header: Header) -> bytes:
 
 
 def _check_payload_digests(header: Header, archive: Unpacked) -> None:
-    if header.strings(_PAYLOAD_DIGEST) != (archive.packed_sha256.encode(),):
-        raise RefusalError(RefusalReason.DIGEST, "not the digest of the compressed payload")
-    if header.strings(_PAYLOAD_DIGEST_ALT) != (archive.plain_sha256.encode(),):
-        raise RefusalError(RefusalReason.DIGEST, "not the digest of the uncompressed payload")
+    """The whole entries are due, their type too: 5092 is left out of the canonical digest."""
+    for tag, digest in (
+        (_PAYLOAD_DIGEST, archive.packed_sha256),
+        (_PAYLOAD_DIGEST_ALT, archive.plain_sha256),
+    ):
+        due = Entry(tag=tag, type=TagType.STRING_ARRAY, count=1, data=digest.encode() + b"\0")
+        if header.entries.get(tag) != due:
+            raise RefusalError(RefusalReason.DIGEST, f"tag {tag} is not the digest of the payload")

@@ -52,14 +52,16 @@ def _check_content(archive: Unpacked, file: RpmFile, member: Member, algorithm: 
 def _differences(record: cpio.Record, file: RpmFile, member: Member, *, stripped: bool) -> Iterator[str]:
     """Yield what `record` says otherwise than the header does."""
     if isinstance(record, cpio.Stripped):
-        if not stripped or record.index != member.index:
+        if not stripped:
+            yield "form"
+        elif record.index != member.index:
             yield "index"
         return
     sized = stat.S_ISLNK(file.mode) or (stat.S_ISREG(file.mode) and member.holds_content)
     expected = {
         "form": not stripped,
         "name": record.name == (b"." + file.path if file.path.startswith(b"/") else file.path),
-        "mode": record.mode | _dropped_bits(file) == file.mode | _dropped_bits(file),
+        "mode": record.mode in _modes(file),
         "size": record.size == (file.size if sized else 0),
         "links": record.nlink == member.nlink,
         "device": record.rdev == (file.rdev >> 8, file.rdev & 0xFF),
@@ -69,8 +71,8 @@ def _differences(record: cpio.Record, file: RpmFile, member: Member, *, stripped
     yield from (what for what, same in expected.items() if not same)
 
 
-def _dropped_bits(file: RpmFile) -> int:
-    """The bits that rpm drops in the archive (not in the header) where it knows no such user or group."""
+def _modes(file: RpmFile) -> frozenset[int]:
+    """The header's mode, and without setuid or setgid: rpm drops these for users and groups it does not know."""
     setuid = stat.S_ISUID if file.user != b"root" else 0
     setgid = stat.S_ISGID if file.group != b"root" else 0
-    return setuid | setgid
+    return frozenset(file.mode & ~dropped for dropped in (0, setuid, setgid, setuid | setgid))

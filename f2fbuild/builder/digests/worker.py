@@ -87,7 +87,7 @@ def _read(
                 return None
             return digest_product(name, file, pins, source_id=source_id)
     except RefusalError as error:
-        return Refused(name=name, reason=error.reason, detail=str(error))
+        return Refused.of(name, error)
 
 
 @contextmanager
