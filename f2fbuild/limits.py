@@ -393,3 +393,7 @@ OFFER_ANSWER_SECONDS = 60
 
 CONDUCT_POLL_SECONDS = 30
 """Seconds after which an open job is looked at again though nothing changed: refusals pass with time."""
+
+# --- audit ---------------------------------------------------------------------------------------
+FOLLOW_SECONDS = 120
+"""Seconds for one pull of one friend's log, after which the others have their turn."""

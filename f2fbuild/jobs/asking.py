@@ -5,14 +5,14 @@ the builder's own log proves them. Each step is recorded before the next, so aft
 broke, the conversation goes on where the rows say.
 """
 
+import contextlib
 from io import FileIO
 
 import trio
 
 from f2fbuild import limits
-from f2fbuild.errors import F2FError, LedgerError, RemoteProtocolError
+from f2fbuild.errors import F2FError, LedgerError, NobodyError, RemoteProtocolError
 from f2fbuild.jobs.desk import Desk
-from f2fbuild.jobs.friends import Friend
 from f2fbuild.jobs.lifecycle import ASSIGNMENT, OPEN, AssignmentEvent, next_assignment_state
 from f2fbuild.jobs.offer import to_body
 from f2fbuild.jobs.queue import Assignment, Job
@@ -24,11 +24,21 @@ from f2fbuild.jobs.receipts import (
     outcome_statement,
 )
 from f2fbuild.jobs.verifying import Verifying
+from f2fbuild.model.friend import Friend
 from f2fbuild.model.job import AssignmentState
 from f2fbuild.model.outcome import ClosingReason
-from f2fbuild.net.exchange import Exchange, ExchangeFinishedError, ExchangeResetError, LinkClosedError
+from f2fbuild.net.exchange import (
+    Exchange,
+    ExchangeFinishedError,
+    ExchangeResetError,
+    LinkClosedError,
+    PeerFailureError,
+)
 from f2fbuild.net.messages import (
+    CancelJob,
+    CommitmentsSeen,
     FollowJob,
+    JobCancelled,
     JobClosed,
     JobCommitted,
     JobLog,
@@ -39,7 +49,10 @@ from f2fbuild.net.messages import (
     OfferAccepted,
     OfferJob,
     OfferRefused,
+    ShowCommitments,
+    ShownCommitment,
 )
+from f2fbuild.net.peers import NotConnectedError
 from f2fbuild.net.signed import Kind as MessageKind
 from f2fbuild.net.signed import SignedMessage, sign_message
 
@@ -50,7 +63,7 @@ _CLAIMS = {
 }
 """States that a builder may just claim; they decide nothing."""
 
-_BROKEN = (LinkClosedError, ExchangeResetError, ExchangeFinishedError)
+_BROKEN = (LinkClosedError, ExchangeResetError, ExchangeFinishedError, NotConnectedError)
 
 
 class Asking:
@@ -71,8 +84,8 @@ class Asking:
             if friend is None:
                 self._advance(job.id, peer, AssignmentEvent.LOSE, detail="no longer a friend")
                 return
-            await self._desk.friends.wait_connected(peer)
             try:
+                await self._reach(assignment, friend)
                 await self._step(job, assignment, friend)
             except _BROKEN:
                 # The link tells when it is back; a peer that only breaks exchanges must not make us spin.
@@ -80,6 +93,55 @@ class Asking:
             except F2FError as error:
                 detail = f"{error}"[: limits.MESSAGE_TEXT]
                 self._advance(job.id, peer, AssignmentEvent.LOSE, detail=detail)
+
+    async def show(self, job: Job, peer: str, assignments: list[Assignment]) -> None:
+        """Show a builder everybody's commitments, after which it reveals; harmless to repeat."""
+        shown = [
+            ShownCommitment(entry=one.commitment, proof=one.commitment_proof)
+            for one in assignments
+            if one.commitment is not None and one.commitment_proof is not None
+        ]
+        request = ShowCommitments(job_id=job.id, commitments=shown)
+        # Not seen means that the next round shows them again.
+        with contextlib.suppress(PeerFailureError, *_BROKEN):
+            async with await self._desk.friends.call(peer, request) as exchange:
+                await exchange.expect(CommitmentsSeen)
+
+    async def stop(self, job: Job, assignment: Assignment) -> None:
+        """Tell a builder to stop; who never accepted, or cannot be told, is not waited for."""
+        peer = assignment.peer
+        if assignment.acceptance is None:
+            self._advance(job.id, peer, AssignmentEvent.CANCEL, detail=str(job.state))
+            return
+        now = self._desk.clock()
+        message = SignedMessage(
+            type=MessageKind.CANCEL,
+            job_id=job.id,
+            sender=self._desk.node_id,
+            recipient=peer,
+            not_before=now,
+            not_after=now + limits.OFFER_SECONDS,
+            nonce=self._desk.random(16).hex(),
+            body={},
+        )
+        request = CancelJob(job_id=job.id, request=sign_message(message, self._desk.statement_key))
+        try:
+            async with await self._desk.friends.call(peer, request) as exchange:
+                await exchange.expect(JobCancelled)
+        except (PeerFailureError, *_BROKEN) as error:
+            self._advance(job.id, peer, AssignmentEvent.LOSE, detail=f"could not be told to stop: {error}")
+
+    async def _reach(self, assignment: Assignment, friend: Friend) -> None:
+        """Wait for a link to the builder, as long as patience lasts.
+
+        Raises:
+            NobodyError: it did not come back.
+        """
+        offered = assignment.state is AssignmentState.OFFERED
+        with trio.move_on_after(limits.OFFER_ANSWER_SECONDS if offered else self._desk.patience) as waiting:
+            await self._desk.friends.wait_connected(friend.node_id)
+        if waiting.cancelled_caught:
+            raise NobodyError("went away and did not come back", where=friend.name)
 
     async def _step(self, job: Job, assignment: Assignment, friend: Friend) -> None:
         if assignment.state is AssignmentState.OFFERED:

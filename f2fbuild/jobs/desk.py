@@ -19,7 +19,8 @@ class Desk:
     """The submitter's durable rows, its friends and its log.
 
     `node_id` is this node, whose signed messages `statement_key` signs; `logs` the directory in which
-    builders' logs grow here; `clock` returns unix seconds and `random` so many random bytes.
+    builders' logs grow here; `patience` the seconds for which a builder that went away is waited for.
+    `clock` returns unix seconds and `random` so many random bytes.
     """
 
     node_id: str
@@ -32,6 +33,7 @@ class Desk:
     access: BlobAccess
     changes: Changes
     logs: Path
+    patience: int
     clock: Callable[[], int]
     random: Callable[[int], bytes]
 

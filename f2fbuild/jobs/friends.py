@@ -1,31 +1,11 @@
 """What the workshop of jobs needs of friends: who they are, and a way to talk to them."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from f2fbuild.model.friend import Friend
 from f2fbuild.net.exchange import Exchange
-from f2fbuild.net.messages import Message
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Friend:
-    """A friend's node: ids, names, and the keys that its signatures are checked with.
-
-    `vkey` is its log's vkey, whose name is the log's origin; `statement_key` has 32 bytes.
-    """
-
-    node_id: str
-    owner: str
-    alias: str
-    node: str
-    vkey: str
-    statement_key: bytes
-
-    @property
-    def name(self) -> str:
-        """How people see the machine: `alias@node`."""
-        return f"{self.alias}@{self.node}"
+from f2fbuild.net.messages import Request
 
 
 class Friends(Protocol):
@@ -39,11 +19,11 @@ class Friends(Protocol):
         """Return when there is a link to the peer."""
         ...
 
-    async def call(self, peer: str, request: Message) -> Exchange:
+    async def call(self, peer: str, request: Request) -> Exchange:
         """Open an exchange with `request`.
 
         Raises:
-            LinkClosedError: there is no link now.
+            NotConnectedError, LinkClosedError: there is no link now.
         """
         ...
 

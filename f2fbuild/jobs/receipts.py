@@ -7,13 +7,13 @@ entry says with what was asked; a promise that does not hold is an error that na
 from dataclasses import dataclass
 
 from f2fbuild.errors import LedgerError
-from f2fbuild.jobs.friends import Friend
 from f2fbuild.ledger import entry as entries
 from f2fbuild.ledger.checkpoint import parse_log_vkey
 from f2fbuild.ledger.commitment import commitment_digest
 from f2fbuild.ledger.merkle import leaf_hash
 from f2fbuild.ledger.proof import parse_proof, verify_proof
 from f2fbuild.model import statement as statements
+from f2fbuild.model.friend import Friend
 from f2fbuild.model.outcome import ClosingReason, result_digest
 from f2fbuild.model.statement import BuildStatement
 

@@ -9,7 +9,6 @@ import json
 from f2fbuild import limits
 from f2fbuild.errors import F2FError, FormatError
 from f2fbuild.jobs.desk import Desk
-from f2fbuild.jobs.friends import Friend
 from f2fbuild.jobs.lifecycle import AssignmentEvent, next_assignment_state
 from f2fbuild.jobs.queue import Assignment, Job
 from f2fbuild.jobs.receipts import (
@@ -23,6 +22,7 @@ from f2fbuild.jobs.receipts import (
 from f2fbuild.ledger.commitment import salted
 from f2fbuild.model import canonical
 from f2fbuild.model import statement as statements
+from f2fbuild.model.friend import Friend
 from f2fbuild.model.outcome import Succeeded, result_digest
 from f2fbuild.model.statement import BuildStatement
 from f2fbuild.net.exchange import ExchangeFinishedError, ExchangeResetError, LinkClosedError

@@ -51,7 +51,7 @@ def unseal(data: bytes, *, public: bytes | None = None, where: str = "envelope")
         payload_type, payload = fields["payloadType"], _unbase64(fields["payload"])
         (line,) = fields["signatures"]
         keyid, signature = bytes.fromhex(line["keyid"]), _unbase64(line["sig"])
-        spelled = _format(payload_type, payload, keyid, signature)
+        spelled = _format(str(payload_type), payload, keyid, signature)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise FormatError("not a DSSE envelope with one signature", where=where) from error
     if spelled != data:

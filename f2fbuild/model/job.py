@@ -125,11 +125,12 @@ class BuildDefinition:
             parameters = value["externalParameters"]
             definition = cls(parameters=parameters, sources=tuple(sources), lock=lock.sha256)
             spelled = definition.to_json()
+            unknown = set(parameters) - _PARAMETERS
+            names = [source.name for source in sources]
+            ordered = sorted({str(name) for name in names})
         except (KeyError, TypeError, ValueError) as error:
             raise FormatError("not a build definition", where=where) from error
-        names = [source.name for source in sources]
-        unknown = set(parameters) - _PARAMETERS
-        if spelled != value or unknown or names != sorted(set(names)) or not names:
+        if spelled != value or unknown or names != ordered or not names:
             raise FormatError("not the one spelling of a build definition", where=where)
         return definition
 
@@ -199,11 +200,13 @@ class Order:
                 build_key=parse_digest(value["buildKey"], where=where),
                 job_class=JobClass(value["class"]),
                 quorum=Quorum(
-                    builders=value["builders"], agree=value["agree"], tie_breakers=value["tieBreakers"]
+                    builders=_count(value["builders"]),
+                    agree=_count(value["agree"]),
+                    tie_breakers=_count(value["tieBreakers"]),
                 ),
-                created=value["created"],
-                deadline=value["deadline"],
-                nonce=value["nonce"],
+                created=_count(value["created"]),
+                deadline=_count(value["deadline"]),
+                nonce=bytes.fromhex(value["nonce"]).hex(),
             )
             spelled = order.encode()
         except (KeyError, TypeError, ValueError) as error:
@@ -216,3 +219,9 @@ class Order:
     def job_id(self) -> str:
         """The SHA-256 of the payload."""
         return sha256_hex(self.encode())
+
+
+def _count(value: Any) -> int:
+    if type(value) is not int or value < 0:
+        raise ValueError(f"{value!r} is not a number of things or seconds")
+    return value

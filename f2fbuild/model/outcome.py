@@ -8,7 +8,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
-from f2fbuild.model.digest import sha256_hex
+from f2fbuild.errors import FormatError
+from f2fbuild.limits import PRODUCT_NAME_BYTES
+from f2fbuild.model.digest import parse_digest, sha256_hex
+
+PRODUCT_KINDS = ("rpm", "deb", "udeb", "file")
+"""The kinds of products; `file` is what a recipe or an image declares."""
 
 
 class Stage(StrEnum):
@@ -57,6 +62,25 @@ class Product:
     sha256: str
     canonical: str
     content: str = ""
+
+
+def check_product(product: Product) -> Product:
+    """Return `product` if it can stand in a line of the result: what a peer says is not believed.
+
+    Raises:
+        FormatError: an unknown kind, a name that is no plain file name, a size that is none, or a digest in
+            another spelling.
+    """
+    name = product.name
+    if product.kind not in PRODUCT_KINDS or type(product.size) is not int or product.size < 0:
+        raise FormatError("not a product's kind or size", where="product")
+    if not isinstance(name, str) or not name.isprintable() or "/" in name or name in ("", ".", ".."):
+        raise FormatError("not a plain file name", where="product")
+    if len(name.encode()) > PRODUCT_NAME_BYTES:
+        raise FormatError(f"a name of more than {PRODUCT_NAME_BYTES} bytes", where="product")
+    for digest in (product.sha256, product.canonical, product.content or product.canonical):
+        parse_digest(digest, where="product")
+    return product
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,9 +11,9 @@ from typing import Any
 from f2fbuild.errors import FormatError
 from f2fbuild.limits import ENVELOPE_BYTES, PRODUCTS_PER_BUILD
 from f2fbuild.model import canonical
-from f2fbuild.model.digest import sha256_hex
+from f2fbuild.model.digest import parse_digest, sha256_hex
 from f2fbuild.model.job import BuildDefinition
-from f2fbuild.model.outcome import ExitClass, Failed, Product, Result, Stage, Succeeded
+from f2fbuild.model.outcome import ExitClass, Failed, Product, Result, Stage, Succeeded, check_product
 from f2fbuild.model.times import format_time, parse_time
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
@@ -90,10 +90,9 @@ def decode(payload: bytes, products: bytes = b"", *, where: str = "statement") -
 
 def products_blob(payload: bytes, *, where: str = "statement") -> str:
     """Return the digest of the blob that holds the products list, or "" when the payload holds it itself."""
-    subjects = canonical.decode(payload, where=where).get("subject", [])
-    match subjects:
-        case [{"name": str(name), "digest": {"sha256": str(digest)}}] if name == PRODUCTS_NAME:
-            return digest
+    match canonical.decode(payload, where=where):
+        case {"subject": [{"name": "products.json", "digest": {"sha256": str(digest)}}]}:
+            return parse_digest(digest, where=where)
         case _:
             return ""
 
@@ -113,7 +112,7 @@ def _subject(product: Product) -> dict[str, Any]:
 
 def _product(subject: dict[str, Any]) -> Product:
     digest, kind = subject["digest"], subject["annotations"]["kind"]
-    return Product(
+    product = Product(
         kind=kind,
         name=subject["name"],
         size=subject["annotations"]["size"],
@@ -121,6 +120,22 @@ def _product(subject: dict[str, Any]) -> Product:
         canonical=digest.get("f2fbuild_rpmCanonical", digest["sha256"]),
         content=digest.get(_CONTENT.get(kind, ""), ""),
     )
+    return check_product(product)
+
+
+def _products(subjects: list[dict[str, Any]]) -> tuple[Product, ...]:
+    if not 0 < len(subjects) <= PRODUCTS_PER_BUILD:
+        raise ValueError("no product, or more than a build may have")
+    products = tuple(_product(subject) for subject in subjects)
+    if len({product.name for product in products}) < len(products):
+        raise ValueError("two products of one name")
+    return products
+
+
+def _index(value: Any) -> int:
+    if type(value) is not int or value < 0:
+        raise ValueError("not the index of an entry")
+    return value
 
 
 def _definition(statement: BuildStatement) -> dict[str, Any]:
@@ -181,23 +196,21 @@ def _read(value: dict[str, Any], products: bytes) -> BuildStatement:
         definition, metadata = predicate["buildDefinition"], run["metadata"]
         origin, byproducts = run["builder"]["id"], run["byproducts"]
         subjects = canonical.decode(products, where=PRODUCTS_NAME) if products else value["subject"]
-        if len(subjects) > PRODUCTS_PER_BUILD:
-            raise ValueError("more products than a build may have")
-        result: Result = Succeeded(products=tuple(_product(s) for s in subjects))
+        result: Result = Succeeded(products=_products(subjects))
     else:
         definition, metadata = predicate["f2fbuild_buildDefinition"], predicate
         origin, byproducts = predicate["f2fbuild_builder"], predicate["configuration"]
         (stage,) = predicate["failedTests"]
         result = Failed(stage=Stage(stage), exit_class=ExitClass(predicate["f2fbuild_exitClass"]))
     public = {name: item for name, item in definition.items() if name != "internalParameters"}
-    log, details = (item["digest"]["sha256"] for item in byproducts)
+    log, details = (parse_digest(item["digest"]["sha256"]) for item in byproducts)
     return BuildStatement(
         definition=BuildDefinition.from_json(public),
         result=result,
         origin=origin,
-        job_id=metadata["invocationId"],
-        acceptance=metadata["f2fbuild_acceptance"],
-        nonce=metadata["f2fbuild_nonce"],
+        job_id=parse_digest(metadata["invocationId"]),
+        acceptance=_index(metadata["f2fbuild_acceptance"]),
+        nonce=parse_digest(metadata["f2fbuild_nonce"]),
         started=parse_time(metadata["startedOn"]),
         finished=parse_time(metadata["finishedOn"]),
         log=log,

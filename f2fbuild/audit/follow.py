@@ -1,0 +1,190 @@
+"""The auditor's story: friends' logs are pulled, checked and kept, and what they prove is written down.
+
+Each friend's log is followed on its own; a friend that serves nonsense is contained there. A fork freezes the
+mirror and its evidence is a finding; a contradiction of two owners becomes evidence as soon as both logs are
+here. The row of a divergence is recorded by whoever judged (`accuse`).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import trio
+
+from f2fbuild import limits
+from f2fbuild.audit.findings import Findings
+from f2fbuild.errors import F2FError, LedgerError, RemoteProtocolError
+from f2fbuild.ledger.checkpoint import parse_log_vkey
+from f2fbuild.ledger.evidence import Side, format_divergence
+from f2fbuild.ledger.mirror import Mirror
+from f2fbuild.ledger.monitor import Advanced, Equivocation, Older, Unchanged, Violation
+from f2fbuild.ledger.proof import format_proof
+from f2fbuild.model.friend import Friend
+from f2fbuild.net.exchange import Exchange
+from f2fbuild.net.messages import GetHead, GetLogResource, Head, LogResource, NoHead, Request
+
+
+class Reach(Protocol):
+    """Friends as the auditor needs them."""
+
+    def find(self, peer: str) -> Friend | None:
+        """Return a friend by node id."""
+        ...
+
+    async def call(self, peer: str, request: Request) -> Exchange:
+        """Open an exchange; raises when there is no link."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Testimony:
+    """One side of a contradiction: whose log (node id), the outcome entry, its proof, its products list."""
+
+    peer: str
+    outcome: bytes
+    proof: bytes
+    products: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accusation:
+    """Two testimonies of one build key that contradict each other; `accused` is the minority's."""
+
+    job: str
+    title: str
+    accused: Testimony
+    majority: Testimony
+
+
+class Follower:
+    """Follows friends' logs and keeps the evidence."""
+
+    def __init__(
+        self, directory: Path, reach: Reach, findings: Findings, changed: Callable[[str], None]
+    ) -> None:
+        """Keep mirrors below `directory`; `changed` is told the node id of a log that grew or froze."""
+        self._directory = directory
+        self._reach = reach
+        self._findings = findings
+        self._changed = changed
+        self._mirrors: dict[str, Mirror] = {}
+        self._waiting: set[str] = set()
+        self._accusations: list[Accusation] = []
+        self._wanted = trio.Event()
+
+    def want(self, peer: str) -> None:
+        """Say that a friend's log may have grown."""
+        self._waiting.add(peer)
+        self._wake()
+
+    def accuse(self, accusation: Accusation) -> None:
+        """Say that two results contradict each other; evidence is made when both logs are here."""
+        self._accusations.append(accusation)
+        self._wake()
+
+    async def run(self) -> None:
+        """Follow what is wanted, until cancelled. Containment: one friend's log."""
+        while True:
+            wanted = self._wanted
+            for peer in sorted(self._waiting):
+                self._waiting.discard(peer)
+                await self._follow_contained(peer)
+            while self._accusations:
+                await self._prove(self._accusations.pop(0))
+            if not self._waiting and not self._accusations:
+                await wanted.wait()
+
+    def mirror(self, friend: Friend) -> Mirror:
+        """Return this node's copy of a friend's log, begun now if there is none."""
+        mirror = self._mirrors.get(friend.node_id)
+        if mirror is None or mirror.key != parse_log_vkey(friend.vkey):
+            key = parse_log_vkey(friend.vkey)
+            directory = self._directory / key.name.rsplit("/", 1)[-1]
+            mirror = self._mirrors[friend.node_id] = Mirror.open(directory, key)
+        return mirror
+
+    def close(self) -> None:
+        """Let go of all mirrors."""
+        while self._mirrors:
+            self._mirrors.popitem()[1].close()
+
+    async def follow(self, friend: Friend) -> None:
+        """Bring the mirror of a friend's log to the friend's newest head.
+
+        Raises:
+            LedgerError: the log broke its promise; the finding is recorded.
+            F2FError: the friend could not be asked.
+        """
+        mirror = self.mirror(friend)
+        async with await self._reach.call(friend.node_id, GetHead(origin=mirror.key.name)) as exchange:
+            answer = await exchange.receive()
+        if isinstance(answer, NoHead):
+            return
+        if not isinstance(answer, Head):
+            raise RemoteProtocolError(f"answered with {type(answer).__name__}", where=friend.name)
+
+        async def fetch(path: str) -> bytes:
+            request = GetLogResource(origin=mirror.key.name, path=path)
+            async with await self._reach.call(friend.node_id, request) as exchange:
+                return (await exchange.expect(LogResource)).data
+
+        match await mirror.update(answer.checkpoint, fetch):
+            case Advanced():
+                self._changed(friend.node_id)
+            case Unchanged() | Older():
+                return
+            case Equivocation(evidence=evidence):
+                self._record(friend, "equivocation", evidence, "two heads that cannot both be true")
+                raise LedgerError("the log has forked", where=friend.name)
+            case Violation(reason=reason, detail=detail):
+                self._record(friend, "violation", b"", f"{reason}: {detail}")
+                raise LedgerError(f"{reason}: {detail}", where=friend.name)
+            case other:
+                raise LedgerError(f"cannot be followed: {other}", where=friend.name)
+
+    async def _follow_contained(self, peer: str) -> None:
+        friend = self._reach.find(peer)
+        if friend is None:
+            return
+        with trio.move_on_after(limits.FOLLOW_SECONDS):
+            try:
+                await self.follow(friend)
+            except F2FError:
+                # A fork or violation is recorded already; who cannot be asked is asked at the next occasion.
+                return
+
+    async def _prove(self, accusation: Accusation) -> None:
+        sides = []
+        for testimony in (accusation.accused, accusation.majority):
+            await self._follow_contained(testimony.peer)
+            side = self._side(testimony)
+            if side is None:
+                return
+            sides.append(side)
+        accused = self._reach.find(accusation.accused.peer)
+        if accused is not None:
+            evidence = format_divergence((sides[0], sides[1]))
+            self._record(accused, "divergence", evidence, f"contradicted on {accusation.title}")
+
+    def _side(self, testimony: Testimony) -> Side | None:
+        friend = self._reach.find(testimony.peer)
+        if friend is None or self.mirror(friend).size == 0:
+            return None
+        mirror = self.mirror(friend)
+        return Side(
+            log=friend.vkey,
+            certificate=mirror.entry(0),
+            certificate_proof=format_proof(mirror.inclusion(0)),
+            outcome=testimony.outcome,
+            outcome_proof=testimony.proof,
+            products=testimony.products,
+        )
+
+    def _record(self, friend: Friend, kind: str, evidence: bytes, detail: str) -> None:
+        self._findings.record(kind, owner=friend.owner, node=friend.node_id, evidence=evidence, detail=detail)
+        self._changed(friend.node_id)
+
+    def _wake(self) -> None:
+        self._wanted.set()
+        self._wanted = trio.Event()
