@@ -38,13 +38,13 @@ def good_signers(status: bytes) -> tuple[str, ...]:
     """
     signers, good = [], False
     for line in status.decode("utf-8", "replace").splitlines():
-        match line.split()[1:]:
-            case ["BADSIG", *_]:
+        match line.split():
+            case ["[GNUPG:]", "BADSIG", *_]:
                 return ()
-            case ["NEWSIG", *_]:
+            case ["[GNUPG:]", "NEWSIG", *_]:
                 good = False
-            case ["GOODSIG", *_]:
+            case ["[GNUPG:]", "GOODSIG", *_]:
                 good = True
-            case ["VALIDSIG", fingerprint, *_] if good:
+            case ["[GNUPG:]", "VALIDSIG", fingerprint, *_] if good:
                 signers.append(fingerprint)
     return tuple(signers)

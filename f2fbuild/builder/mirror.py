@@ -6,7 +6,7 @@ A mirror is a place, not an authority: everything read here is checked against s
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 from urllib.parse import unquote, urlsplit
 
 import httpx
@@ -20,6 +20,8 @@ class MirrorError(F2FError):
     """A mirror does not have what it should have, or does not answer."""
 
 
+Client: TypeAlias = httpx.AsyncClient
+
 _LOCAL: Final = frozenset({"file", "copy"})
 
 
@@ -30,7 +32,7 @@ async def open_client() -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-async def read(client: httpx.AsyncClient, uri: str, *, most: int) -> bytes:
+async def read(client: Client, uri: str, *, most: int) -> bytes:
     """Return the bytes at `uri`, at most `most` of them.
 
     Raises:
@@ -39,7 +41,7 @@ async def read(client: httpx.AsyncClient, uri: str, *, most: int) -> bytes:
     return b"".join([piece async for piece in _pieces(client, uri, most)])
 
 
-async def download(client: httpx.AsyncClient, uri: str, path: Path, *, most: int) -> None:
+async def download(client: Client, uri: str, path: Path, *, most: int) -> None:
     """Write the bytes at `uri` into the new file `path`, at most `most` of them.
 
     Raises:
@@ -50,7 +52,7 @@ async def download(client: httpx.AsyncClient, uri: str, path: Path, *, most: int
             await file.write(piece)
 
 
-async def _pieces(client: httpx.AsyncClient, uri: str, most: int) -> AsyncIterator[bytes]:
+async def _pieces(client: Client, uri: str, most: int) -> AsyncIterator[bytes]:
     total = 0
     source = _local(uri) if urlsplit(uri).scheme in _LOCAL else _remote(client, uri)
     async for piece in source:
@@ -69,7 +71,7 @@ async def _local(uri: str) -> AsyncIterator[bytes]:
         raise MirrorError(f"cannot be read: {error.strerror}", where=uri) from error
 
 
-async def _remote(client: httpx.AsyncClient, uri: str) -> AsyncIterator[bytes]:
+async def _remote(client: Client, uri: str) -> AsyncIterator[bytes]:
     try:
         async with client.stream("GET", uri) as response:
             if response.status_code != httpx.codes.OK:

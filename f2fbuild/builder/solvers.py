@@ -12,12 +12,12 @@ from typing import Any, Final
 
 from f2fbuild.builder.targets import Target
 from f2fbuild.errors import F2FError, FormatError
+from f2fbuild.model.digest import sha256_hex
 
 NameVersionArch = tuple[str, str, str]
 
 _INSTALL: Final = re.compile(r"Inst (\S+)(?: \[\S+\])? \((\S+) [^)]*\[([a-z0-9-]+)\]\)", re.ASCII)
 _INSTALLED: Final = b"Status: install ok installed\n"
-_MERGED: Final = "usr-is-merged"
 
 
 class UnsolvableError(F2FError):
@@ -57,13 +57,13 @@ def apt_settings(directory: PurePath, target: Target) -> str:
     return "\n".join([*lines, ""])
 
 
-def apt_base(target: Target, essential: Iterable[str], known: Iterable[str]) -> list[str]:
+def apt_base(target: Target, essential: Iterable[str], *, merged: bool) -> list[str]:
     """Return what apt is asked to install as base: essential packages, the target's base, and merged /usr.
 
-    `usr-is-merged` stands in for `usrmerge`, whose conversion fails in a root that is merged from the start.
+    Where the distribution has it (`merged`), `usr-is-merged` stands in for `usrmerge`, whose conversion fails
+    in a root that is merged from the start.
     """
-    merged = [_MERGED] if _MERGED in set(known) else []
-    return sorted({*essential, *target.base, *merged})
+    return sorted({*essential, *target.base, *(["usr-is-merged"] if merged else [])})
 
 
 def parse_simulation(output: str) -> set[NameVersionArch]:
@@ -101,6 +101,17 @@ def dnf_request(directory: PurePath, target: Target, repositories: int, requires
             "base": list(target.base),
             "requires": list(requires),
         }
+    )
+
+
+def local_repomd(primary: bytes, signed_at: int) -> str:
+    """Return the repomd.xml of a local repository that has this primary.xml and nothing else."""
+    digest = sha256_hex(primary)
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>\n<repomd xmlns="http://linux.duke.edu/metadata/repo">'
+        f'<revision>{signed_at}</revision><data type="primary"><checksum type="sha256">{digest}</checksum>'
+        f'<location href="repodata/primary.xml"/><timestamp>{signed_at}</timestamp>'
+        f"<size>{len(primary)}</size></data></repomd>\n"
     )
 
 

@@ -1,0 +1,50 @@
+"""Programs of the host that the builder asks something or has do something: gpgv, apt, dnf, dpkg-deb, rpm.
+
+They read bytes from peers and mirrors, so they run in a sandbox: nobody in particular, without network,
+without the host's configuration and without any file of the node or its user.
+"""
+
+from typing import Final
+
+from f2fbuild.builder import process
+from f2fbuild.builder.exits import ProcessLimits
+from f2fbuild.builder.hosttools import host_programs
+from f2fbuild.builder.sandbox import Command, Identity, Mount, Sandbox
+from f2fbuild.errors import F2FError
+from f2fbuild.limits import TOOL_DISK_BYTES, TOOL_MEMORY_BYTES, TOOL_OUTPUT_BYTES, TOOL_SECONDS
+
+ENVIRONMENT: Final = {
+    "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+    "HOME": "/tmp",  # noqa: S108  (the sandbox's own)
+    "LC_ALL": "C.UTF-8",
+    "TZ": "UTC",
+}
+TOOL_LIMITS: Final = ProcessLimits(
+    wall_seconds=TOOL_SECONDS,
+    memory_bytes=TOOL_MEMORY_BYTES,
+    disk_bytes=TOOL_DISK_BYTES,
+    output_bytes=TOOL_OUTPUT_BYTES,
+)
+
+
+class ToolError(F2FError):
+    """A program that the builder needs failed."""
+
+
+def with_tools(*mounts: Mount, identity: Identity = Identity.BUILD) -> Sandbox:
+    """Return a sandbox of the host's programs and `mounts`."""
+    return Sandbox(identity=identity, mounts=(*host_programs(), *mounts))
+
+
+async def run_tool(sandbox: Sandbox, *argv: str, stdin: bytes = b"", **env: str) -> bytes:
+    """Run a program that has to succeed, with `env` besides the usual environment; return its output.
+
+    Raises:
+        ToolError: it failed; its last words are in the message.
+    """
+    command = Command(argv=argv, env={**ENVIRONMENT, **env})
+    ended, output, errors = await process.capture(sandbox, command, limits=TOOL_LIMITS, stdin=stdin)
+    if not ended.ok:
+        words = (errors or output)[-2000:].decode(errors="replace").strip()
+        raise ToolError(f"{ended.cause} {ended.code or ended.signal or ''}: {words}", where=argv[0])
+    return output
