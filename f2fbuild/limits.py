@@ -397,3 +397,10 @@ CONDUCT_POLL_SECONDS = 30
 # --- audit ---------------------------------------------------------------------------------------
 FOLLOW_SECONDS = 120
 """Seconds for one pull of one friend's log, after which the others have their turn."""
+
+# --- node ----------------------------------------------------------------------------------------
+TRUST_REFRESH_SECONDS = 3
+"""Seconds between two looks at the keyring: a change of trust reaches every session within 5 s."""
+
+REFUSALS_REMEMBERED = 100
+"""Refused strangers shown to the owner; a scanner must not fill memory."""

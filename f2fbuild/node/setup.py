@@ -21,9 +21,8 @@ from f2fbuild.node import clock, config
 from f2fbuild.node.identity import Identity, load_identity, load_seed
 from f2fbuild.store.files import private_directory, write_private
 from f2fbuild.store.paths import Paths
-from f2fbuild.trust.certificate_file import assemble
-from f2fbuild.trust.certificates import format_certificate
 from f2fbuild.trust.gpg import Gnupg
+from f2fbuild.trust.issuing import issue
 from f2fbuild.trust.node_keys import draft
 from f2fbuild.trust.snapshot import Owner
 
@@ -128,9 +127,7 @@ def _certify(paths: Paths, wishes: Wishes, user: Gnupg, choose: Callable[[tuple[
         not_before=now - limits.CLOCK_SKEW_SECONDS,
         not_after=now + limits.CERTIFICATE_DAYS * 86_400,
     )
-    text = format_certificate(certificate)
-    file = assemble(seed, text, user.sign(owner, text))
-    write_private(paths.certificate, file.data)
+    write_private(paths.certificate, issue(seed, certificate, user).data)
 
 
 def _owner(wishes: Wishes, user: Gnupg, choose: Callable[[tuple[Owner, ...]], str]) -> str:

@@ -13,11 +13,11 @@ CREATE TABLE friend (
     certificate BLOB NOT NULL,
     hints TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(hints)),
     rights TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(rights)),
-    state TEXT NOT NULL CHECK (state IN ('proposed', 'active', 'removed', 'revoked')),
+    state TEXT NOT NULL CHECK (state IN ('active', 'paused', 'removed', 'blocked')),
     added INTEGER NOT NULL
 ) STRICT
 """
-"""One friend's node. `owner` is an OpenPGP fingerprint (v4 or v6). Removed and revoked rows are tombstones:
+"""One friend's node. `owner` is an OpenPGP fingerprint (v4 or v6). Removed and blocked rows are tombstones:
 the node stays known as one that was sent away."""
 
 _HANDSHAKES = """
