@@ -9,6 +9,7 @@ from typing import TypeAlias
 from f2fbuild.errors import FormatError
 from f2fbuild.trust.binding import Unbound, VerifiedCertificate, admit
 from f2fbuild.trust.cards import FriendCard, parse_card
+from f2fbuild.trust.certificate_file import CertificateFile
 from f2fbuild.trust.gpg import GnupgError
 from f2fbuild.trust.keyring import Keyring, KeyringFullError
 
@@ -43,8 +44,15 @@ def admit_card(data: bytes, keyring: Keyring) -> CardResult:
         keyring.add(card.owner_key)
     except (FormatError, GnupgError, KeyringFullError) as error:
         return RefusedCard(why=error)
-    file = card.certificate_file
-    verified = admit(file, keyring.verify(file.signature, file.text))
+    verified = admit_file(card.certificate_file, keyring)
     if isinstance(verified, Unbound):
         return RefusedCard(why=verified)
     return AdmittedCard(card=card, verified=verified)
+
+
+def admit_file(file: CertificateFile, keyring: Keyring) -> VerifiedCertificate | Unbound:
+    """Return the certificate as verified if its owner, whose key is in the keyring, signed it.
+
+    For certificates that come without a card: renewed ones in a session, and entry 0 of a log.
+    """
+    return admit(file, keyring.verify(file.signature, file.text))

@@ -83,7 +83,7 @@ class _Program(gnupg.GPG):  # type: ignore[misc]  # python-gnupg has no type inf
 
 
 class Gnupg:
-    """GnuPG over one GNUPGHOME. One call at a time for each home: gpg's own file locks are not waited for."""
+    """GnuPG over one GNUPGHOME. Any thread may call: a call is a process, and gpg locks what it writes."""
 
     def __init__(self, home: Path, *, agent: bool) -> None:
         """Use `home`, an existing directory of mode 0700.

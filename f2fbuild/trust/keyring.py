@@ -78,6 +78,9 @@ class Keyring:
     def certify(self, fingerprint: str, user: Gnupg) -> None:
         """Let the node's owner certify a key for this node only, so that it becomes valid here.
 
+        No turn is taken while a person types a passphrase: peers are verified meanwhile. gpg locks the ring
+        for the moment in which it writes.
+
         Args:
             fingerprint: the key that its owner was compared with.
             user: the user's GnuPG, which has the secret key; pinentry may ask for the passphrase.
@@ -86,8 +89,8 @@ class Keyring:
             SigningRefusedError: GnuPG did not sign.
             GnupgError: it signed, but the ring does not show it.
         """
+        user.certify_in(self._gnupg.home, fingerprint, certifier=self._me)
         with self._lock:
-            user.certify_in(self._gnupg.home, fingerprint, certifier=self._me)
             self._gnupg.check_trustdb()
             edges = {(edge.certifier, edge.certified) for edge in self._gnupg.certifications()}
         if (self._me, fingerprint) not in edges:

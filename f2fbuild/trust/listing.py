@@ -17,6 +17,7 @@ from f2fbuild.trust.snapshot import Certification, Owner, Validity
 _ESCAPE = re.compile(rb"\\x([0-9a-fA-F]{2})")
 _PERSONAL = ("10", "11", "12", "13")
 _REVOCATION = "30"
+_BREAKS = ("Zl", "Zp")
 _SURE = ("u", "f")
 _REVOKED = "r"
 _DEAD_USER_ID = ("r", "e", "i", "n")
@@ -77,8 +78,16 @@ def parse_certifications(listing: bytes) -> tuple[Certification, ...]:
 
 
 def clean_text(text: str, limit: int = USER_ID_CHARACTERS) -> str:
-    """Return another's `text` fit for a terminal or a page: no control, format or private characters."""
-    kept = (character for character in text if unicodedata.category(character)[0] != "C")
+    """Return another's `text` fit for a terminal or a page: no control, format or private characters.
+
+    Letters that look alike stay: a name is always shown beside its fingerprint.
+    """
+    kinds = ((character, unicodedata.category(character)) for character in text)
+    kept = (
+        " " if kind == "Zs" else character
+        for character, kind in kinds
+        if kind[0] != "C" and kind not in _BREAKS
+    )
     return "".join(kept)[:limit]
 
 

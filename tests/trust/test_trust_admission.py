@@ -7,8 +7,8 @@ from trust_people import NOW, Person, certificate, person, short_home
 
 from f2fbuild.errors import FormatError
 from f2fbuild.trust import keyring as keyring_module
-from f2fbuild.trust.admission import AdmittedCard, CardResult, RefusedCard, admit_card
-from f2fbuild.trust.binding import BindingFault, CertificateTable, PeerId, Unbound
+from f2fbuild.trust.admission import AdmittedCard, CardResult, RefusedCard, admit_card, admit_file
+from f2fbuild.trust.binding import BindingFault, CertificateTable, PeerId, Unbound, VerifiedCertificate
 from f2fbuild.trust.keyring import Keyring, KeyringFullError
 from f2fbuild.trust.policy import Allowed, Gate, Grants, Known, Refusal, Right, decide
 from f2fbuild.trust.refusals import RefusalReason
@@ -113,3 +113,15 @@ def test_a_card_from_a_file(ring: Keyring, ann: Person, tmp_path: Path) -> None:
     file = tmp_path / "ann.f2fcard"
     file.write_bytes(ann.card())
     assert isinstance(admit_card(file.read_bytes(), ring), AdmittedCard)
+
+
+def test_a_renewed_certificate_comes_without_a_card(ring: Keyring, ann: Person, eve: Person) -> None:
+    ring.add(ann.key)
+    ring.add(eve.key)
+    renewed = ann.signed(certificate(ann.fingerprint, since=NOW))
+    verified = admit_file(renewed, ring)
+    assert isinstance(verified, VerifiedCertificate)
+    assert verified.digest == renewed.digest
+    forged = admit_file(eve.signed(certificate(ann.fingerprint, since=NOW)), ring)
+    assert isinstance(forged, Unbound)
+    assert forged.fault is BindingFault.SIGNED_BY_ANOTHER

@@ -6,23 +6,12 @@ from pathlib import Path
 
 import pytest
 import trio
-from trust_people import NOW, Person, certificate, gpg, person, short_home
+from trust_people import NOW, Person, certificate, gpg, person, pinentry, short_home
 
 from f2fbuild.errors import FormatError
 from f2fbuild.trust.gpg import Gnupg, GnupgError, GnupgHomeError, SigningRefusedError
 from f2fbuild.trust.signature import BadSignature, GoodSignature, SignatureCheck, SignatureFault
 
-PINENTRY = """#!/bin/sh
-echo "OK at your service"
-while read -r command rest; do
-    echo "$command" >> {log}
-    case "$command" in
-        GETPIN) {answer} ;;
-        BYE) echo OK; exit 0 ;;
-        *) echo OK ;;
-    esac
-done
-"""
 CANCEL = 'echo "ERR 83886179 Operation cancelled <Pinentry>"'
 
 
@@ -41,16 +30,6 @@ def verifier() -> Iterator[Gnupg]:
 def fault(check: SignatureCheck) -> SignatureFault:
     assert isinstance(check, BadSignature)
     return check.fault
-
-
-def pinentry(home: Path, answer: str) -> Path:
-    """Let the home's agent ask a program instead of a person; returns the log of what it was asked."""
-    program, log = home / "pinentry", home / "asked"
-    program.write_text(PINENTRY.format(log=log, answer=answer))
-    program.chmod(0o700)
-    (home / "gpg-agent.conf").write_text(f"pinentry-program {program}\n")
-    Gnupg(home, agent=True).stop()
-    return log
 
 
 def test_a_good_signature_names_the_owner(ann: Person, verifier: Gnupg) -> None:

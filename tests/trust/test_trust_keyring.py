@@ -1,13 +1,15 @@
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from trust_people import NOW, Person, gpg, person, short_home
+import trio
+from trust_people import NOW, Person, gpg, person, pinentry, short_home
 
 from f2fbuild.errors import FormatError
 from f2fbuild.limits import OWNER_KEY_PACKETS
 from f2fbuild.trust import keyring as keyring_module
-from f2fbuild.trust.gpg import GnupgHomeError, OwnerTrust, SigningRefusedError
+from f2fbuild.trust.gpg import Gnupg, GnupgHomeError, OwnerTrust, SigningRefusedError
 from f2fbuild.trust.keyring import Keyring, KeyringFullError
 from f2fbuild.trust.signature import GoodSignature
 from f2fbuild.trust.snapshot import Validity
@@ -157,6 +159,30 @@ def test_what_cannot_be_certified(ring: Keyring, me: Person, ann: Person, bob: P
     ring.add(ann.revocation())
     with pytest.raises(SigningRefusedError):
         ring.certify(ann.fingerprint, me.gnupg)
+
+
+async def test_peers_are_verified_while_a_person_types(home: Path, ann: Person) -> None:
+    """Pinentry waits here until the test has used the keyring."""
+    asked, typed = home / "asked-fifo", home / "typed-fifo"
+    os.mkfifo(asked)
+    os.mkfifo(typed)
+    user_home = home / "user"
+    user_home.mkdir(mode=0o700)
+    pinentry(user_home, 'echo "D open sesame"; echo OK')
+    user = Gnupg(user_home, agent=True)
+    me = user.generate("Me <me@example.org>")
+    ring = Keyring.open(home / "ring", user.export(me))
+    ring.add(ann.key)
+    signature = ann.gnupg.sign(ann.fingerprint, b"text")
+    pinentry(user_home, f'echo > {asked}; cat {typed} > /dev/null; echo "D open sesame"; echo OK')
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(trio.to_thread.run_sync, ring.certify, ann.fingerprint, user)
+        await trio.to_thread.run_sync(asked.read_bytes)
+        assert isinstance(ring.verify(signature, b"text"), GoodSignature)
+        assert not ring.snapshot(NOW).owners[ann.fingerprint].validity.sure
+        await trio.to_thread.run_sync(typed.write_bytes, b"")
+    assert ring.snapshot(NOW).owners[ann.fingerprint].validity is Validity.FULL
+    user.stop()
 
 
 def test_a_home_kept_by_keyboxd_does_not_certify(ring: Keyring, ann: Person) -> None:

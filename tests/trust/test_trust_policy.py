@@ -1,3 +1,4 @@
+import msgspec
 import pytest
 from trust_facts import ANN, ANNS, BOB, ME, anns, known, owner
 from trust_people import NOW, certificate
@@ -140,3 +141,10 @@ def test_friends_become_grants_and_states(state: FriendState) -> None:
     assert (ANN in given.rights) is not gone
     assert states([friend(state)]) == {ANN: state}
     assert given.of(BOB) == frozenset()
+
+
+@pytest.mark.parametrize("state", FriendState)
+def test_a_friend_is_stored_and_read_back(state: FriendState) -> None:
+    one = friend(state)
+    assert msgspec.json.decode(msgspec.json.encode(one), type=Friend) == one
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(one), type=Friend) == one
