@@ -11,9 +11,9 @@ from pathlib import Path
 from f2fbuild.errors import F2FError, LedgerError
 from f2fbuild.ledger import tiles
 from f2fbuild.ledger.checkpoint import Checkpoint, open_checkpoint
-from f2fbuild.ledger.directory import CHECKPOINT
 from f2fbuild.ledger.edge import Edge, grow, partial_files
 from f2fbuild.ledger.entry import Entry, Kind, NodeCertificate, certificate_keys, decode, read
+from f2fbuild.ledger.files import CHECKPOINT, read_file
 from f2fbuild.ledger.note import VerifierKey, format_vkey
 from f2fbuild.ledger.promises import fold_promises
 from f2fbuild.limits import REPORT_PROBLEMS, TILE_WIDTH
@@ -47,13 +47,14 @@ def verify(directory: Path, key: VerifierKey) -> Report:
     Raises:
         LedgerError: there is no checkpoint signed by this key.
     """
-    for attempt in range(_ATTEMPTS):
+    left = _ATTEMPTS
+    while True:
         note = _read_checkpoint(directory)
         head = open_checkpoint(note, key, where=str(directory / CHECKPOINT))
         report = _Check(directory, key, head).run()
-        if attempt == _ATTEMPTS - 1 or not report.problems or _read_checkpoint(directory) == note:
-            break
-    return report
+        left -= 1
+        if not left or not report.problems or _read_checkpoint(directory) == note:
+            return report
 
 
 def _read_checkpoint(directory: Path) -> bytes:
@@ -92,7 +93,7 @@ class _Check:
             whole = tiles.Bundle(index=first // TILE_WIDTH)
             bundle = tiles.Bundle(index=whole.index, width=tiles.widest(whole, self._head.size))
             try:
-                raw = tiles.decode_bundle(self._read(bundle), bundle.width)
+                raw = tiles.decode_bundle(read_file(self._directory, bundle), bundle.width)
             except F2FError as error:
                 self._blame(tiles.format_path(bundle), str(error))
                 return
@@ -129,18 +130,12 @@ class _Check:
     def _compare(self, files: Mapping[tiles.Resource, bytes]) -> None:
         for resource, data in files.items():
             try:
-                stored = self._read(resource)
+                stored = read_file(self._directory, resource)
             except F2FError as error:
                 self._blame(tiles.format_path(resource), str(error))
             else:
                 if stored != data:
                     self._blame(tiles.format_path(resource), "does not follow from the entries")
-
-    def _read(self, resource: tiles.Resource) -> bytes:
-        try:
-            return (self._directory / tiles.format_path(resource)).read_bytes()
-        except OSError as error:
-            raise LedgerError(f"cannot read: {error.strerror}") from error
 
     def _blame(self, where: str, what: str) -> None:
         self._problems.append(Problem(where=where, what=what))

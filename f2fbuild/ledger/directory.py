@@ -13,11 +13,9 @@ Contract
     object refuses all further work, and opening again settles it.
 """
 
-import fcntl
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -26,14 +24,13 @@ from typing import Self
 from f2fbuild.errors import FormatError, LedgerError, StorageError
 from f2fbuild.ledger import tiles
 from f2fbuild.ledger.checkpoint import Checkpoint, open_checkpoint
-from f2fbuild.ledger.disk import TEMPORARY, stage_file, sync_directories, write_file
+from f2fbuild.ledger.disk import stage_file, sync_directories, write_file
 from f2fbuild.ledger.edge import Edge, grow, load_edge, partial_files
-from f2fbuild.ledger.merkle import EMPTY_ROOT, leaf_hash, prove_inclusion
+from f2fbuild.ledger.files import CHECKPOINT, lock, path_of, read_entries, read_file, remove_stale, sweep
+from f2fbuild.ledger.merkle import EMPTY_ROOT, prove_inclusion
 from f2fbuild.ledger.note import VerifierKey
 from f2fbuild.ledger.proof import Proof, verify_proof
-from f2fbuild.limits import TILE_WIDTH
 
-CHECKPOINT = "checkpoint"
 COMMIT_POINTS = (
     "full-written",
     "partials-written",
@@ -46,28 +43,8 @@ COMMIT_POINTS = (
 """The steps of a commit, in order; `on_commit_point` is told each name after its step."""
 
 
-class LogInUseError(StorageError):
-    """Another process has this log open."""
-
-
 def no_commit_point(_name: str) -> None:
     """Listen to no commit point."""
-
-
-def begin(directory: Path, note: bytes) -> None:
-    """Make `directory` a log with the checkpoint `note`, durable; empty bytes begin a mirror of nothing yet.
-
-    Raises:
-        LedgerError: there is a log already, or the remains of one.
-        StorageError: the disk is full or fails.
-    """
-    directory.mkdir(parents=True, exist_ok=True)
-    # A crash during the very first write leaves the temporary file and nothing else.
-    (directory / (CHECKPOINT + TEMPORARY)).unlink(missing_ok=True)
-    if any(directory.iterdir()):
-        raise LedgerError("is not empty; a log is begun once and never anew", where=str(directory))
-    write_file(directory / CHECKPOINT, note)
-    sync_directories([directory / CHECKPOINT], directory.parent)
 
 
 class LogDirectory:
@@ -89,10 +66,10 @@ class LogDirectory:
         self._lock = threading.RLock()
         self._broken = ""
         self._staged_files: list[tiles.Resource] = []
-        self._descriptor = _lock_directory(directory)
+        self._descriptor = lock(directory)
         try:
             self._note, self._head = self._load_checkpoint()
-            self._remove_stale(self._walk())
+            sweep(directory, self.size)
             self._edge = self._staged = self._load_edge()
         except BaseException:
             self.close()
@@ -141,7 +118,8 @@ class LogDirectory:
         with self._lock:
             if not 0 <= start <= end <= self.size:
                 raise IndexError(f"no entries {start} to {end} in a log of {self.size}")
-            return list(self._read_entries(start, end))
+            self._check_usable()
+            return list(read_entries(self.directory, self.size, start, end))
 
     def inclusion(self, index: int) -> Proof:
         """Return the proof of the entry at `index` under the current checkpoint, checked before it is given.
@@ -214,7 +192,8 @@ class LogDirectory:
             (r, data) for r, data in partial_files(grown).items() if not tiles.is_kept(r, before.size)
         )
         self._narrate("partials-written")
-        sync_directories(map(self._path, self._staged_files), self.directory)
+        written = (path_of(self.directory, resource) for resource in self._staged_files)
+        sync_directories(written, self.directory)
         self._narrate("data-durable")
         # 2. The head moves. If we crash before the rename the log is as before, after it the log has grown;
         #    either way nobody was told yet.
@@ -250,7 +229,7 @@ class LogDirectory:
     def _write(self, files: Iterable[tuple[tiles.Resource, bytes]]) -> None:
         for resource, data in files:
             self._staged_files.append(resource)
-            write_file(self._path(resource), data)
+            write_file(path_of(self.directory, resource), data)
 
     def _check_usable(self) -> None:
         if self._broken:
@@ -258,55 +237,12 @@ class LogDirectory:
 
     # --- files ------------------------------------------------------------------------------------
 
-    def _path(self, resource: tiles.Resource) -> Path:
-        return self.directory / tiles.format_path(resource)
-
     def _read(self, resource: tiles.Resource) -> bytes:
         self._check_usable()
-        try:
-            return self._path(resource).read_bytes()
-        except OSError as error:
-            raise StorageError(f"cannot read: {error.strerror}", where=str(self._path(resource))) from error
-
-    def _read_entries(self, start: int, end: int) -> Iterator[bytes]:
-        for index in range(start // TILE_WIDTH, -(-end // TILE_WIDTH)):
-            first = index * TILE_WIDTH
-            width = tiles.widest(tiles.Bundle(index=index), self.size)
-            bundle = tiles.Bundle(index=index, width=width)
-            leaves = tiles.Tile(level=0, index=index, width=width)
-            try:
-                entries = tiles.decode_bundle(self._read(bundle), width)
-                hashes = tiles.split_tile(self._read(leaves), width)
-            except FormatError as error:
-                raise StorageError(f"damaged: {error}", where=str(self._path(bundle))) from error
-            part = slice(max(start - first, 0), min(end - first, width))
-            if any(leaf_hash(e) != h for e, h in zip(entries[part], hashes[part], strict=True)):
-                raise StorageError("an entry or its leaf hash is damaged", where=str(self._path(bundle)))
-            yield from entries[part]
-
-    def _walk(self) -> Iterator[tiles.Resource]:
-        """Yield every tile and bundle that lies here; what a write left unfinished is removed on the way."""
-        (self.directory / (CHECKPOINT + TEMPORARY)).unlink(missing_ok=True)
-        for path in sorted((self.directory / "tile").rglob("*")):
-            if path.name.endswith(TEMPORARY):
-                path.unlink()
-            elif path.is_file():
-                with suppress(FormatError):
-                    yield tiles.parse_path(path.relative_to(self.directory).as_posix())
+        return read_file(self.directory, resource)
 
     def _remove_stale(self, candidates: Iterable[tiles.Resource]) -> None:
-        """Remove those candidates that the log does not keep at its present size.
-
-        What cannot be removed now does no harm, and is removed at a later opening.
-        """
-        for resource in candidates:
-            if tiles.is_kept(resource, self.size):
-                continue
-            path = self._path(resource)
-            with suppress(OSError):
-                path.unlink(missing_ok=True)
-                if resource.width < TILE_WIDTH:
-                    path.parent.rmdir()
+        remove_stale(self.directory, self.size, candidates)
 
     def _load_checkpoint(self) -> tuple[bytes, Checkpoint]:
         path = self.directory / CHECKPOINT
@@ -329,16 +265,3 @@ class LogDirectory:
             return load_edge(self.size, self._head.root, files)
         except FormatError as error:
             raise LedgerError(f"a file is damaged: {error}", where=str(self.directory)) from error
-
-
-def _lock_directory(directory: Path) -> int:
-    try:
-        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    except OSError as error:
-        raise LedgerError("no log here", where=str(directory), hint="A log is begun by `init`") from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(descriptor)
-        raise LogInUseError("another process has it open", where=str(directory)) from error
-    return descriptor

@@ -14,6 +14,7 @@ from f2fbuild.ledger.tiles import (
     format_path,
     partials,
     read_hash,
+    split_tile,
 )
 from f2fbuild.limits import TILE_WIDTH
 
@@ -67,11 +68,10 @@ def partial_files(edge: Edge) -> Mapping[Resource, bytes]:
     """Return the bytes of the partial tiles and of the partial bundle that the edge has."""
     files: dict[Resource, bytes] = {}
     for resource in partials(edge.size):
-        match resource:
-            case Bundle():
-                files[resource] = encode_bundle(edge.bundle)
-            case Tile(level=level):
-                files[resource] = b"".join(edge.tiles[level])
+        if isinstance(resource, Bundle):
+            files[resource] = encode_bundle(edge.bundle)
+        else:
+            files[resource] = b"".join(edge.tiles[resource.level])
     return files
 
 
@@ -92,11 +92,10 @@ def load_edge(size: int, root: bytes, files: Mapping[Resource, bytes]) -> Edge:
     bundle: tuple[bytes, ...] = ()
     for resource in partials(size):
         data = files[resource]
-        match resource:
-            case Bundle(width=width):
-                bundle = decode_bundle(data, width, where=format_path(resource))
-            case Tile(level=level):
-                hashes[level] = tuple(data[at : at + 32] for at in range(0, len(data), 32))
+        if isinstance(resource, Bundle):
+            bundle = decode_bundle(data, resource.width, where=format_path(resource))
+        else:
+            hashes[resource.level] = split_tile(data, resource.width, where=format_path(resource))
     if frontier.root != root or tuple(map(leaf_hash, bundle)) != hashes.get(0, ()):
         raise LedgerError("the files are not those of the signed checkpoint", where="tile")
     levels = (size.bit_length() + 7) // 8

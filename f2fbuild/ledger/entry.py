@@ -9,7 +9,7 @@ Kinds that this version does not know are read as `Unknown`: their signatures co
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, assert_never
 
 from f2fbuild.errors import FormatError
 from f2fbuild.limits import ENVELOPE_BYTES, TREE_SIZE_BOUND
@@ -195,13 +195,10 @@ def _fields(payload: Order | Acceptance | Commitment | Closing) -> tuple[Kind, d
         case Closing(acceptance=index, reason=reason):
             return Kind.CLOSING, {"acceptance": index, "reason": str(reason)}
         case Acceptance() as a:
-            times: dict[str, int | str] = {"deadline": a.deadline, "revealBy": a.reveal_by}
-            return Kind.ACCEPTANCE, {
-                **times,
-                "job": a.job,
-                "submitter": a.submitter,
-                "buildKey": a.build_key,
-            }
+            times = {"deadline": a.deadline, "revealBy": a.reveal_by}
+            who = {"job": a.job, "submitter": a.submitter, "buildKey": a.build_key}
+            return Kind.ACCEPTANCE, {**times, **who}
+    assert_never(payload)
 
 
 def _decode(payload_type: str, data: bytes, where: str) -> tuple[Kind, Payload]:

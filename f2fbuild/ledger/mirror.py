@@ -14,8 +14,9 @@ import trio
 from f2fbuild.errors import FormatError
 from f2fbuild.ledger import tiles
 from f2fbuild.ledger.checkpoint import Checkpoint, open_checkpoint
-from f2fbuild.ledger.directory import CHECKPOINT, LogDirectory, begin, no_commit_point
+from f2fbuild.ledger.directory import LogDirectory, no_commit_point
 from f2fbuild.ledger.disk import sync_directories, write_file
+from f2fbuild.ledger.files import CHECKPOINT, begin
 from f2fbuild.ledger.merkle import HASH_BYTES, ReadHash, prove_consistency, range_root
 from f2fbuild.ledger.monitor import (
     Advanced,

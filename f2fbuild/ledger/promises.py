@@ -32,17 +32,22 @@ def _take(owed: dict[int, bool], index: int, entry: Entry) -> str:
     match entry.payload:
         case Acceptance():
             owed[index] = False
+            return ""
         case Commitment(acceptance=acceptance):
-            if owed.get(acceptance) is not False:
-                return f"commits to no open acceptance, or a second time ({acceptance})"
-            owed[acceptance] = True
+            return _take_commitment(owed, acceptance)
         case Closing(acceptance=acceptance):
-            if owed.pop(acceptance, None) is None:
-                return f"closes no open acceptance ({acceptance})"
+            is_owed = owed.pop(acceptance, None) is not None
+            return "" if is_owed else f"closes no open acceptance ({acceptance})"
         case Outcome() as outcome:
             return _take_outcome(owed, outcome)
         case _:
-            pass
+            return ""
+
+
+def _take_commitment(owed: dict[int, bool], acceptance: int) -> str:
+    if owed.get(acceptance) is not False:
+        return f"commits to no open acceptance, or a second time ({acceptance})"
+    owed[acceptance] = True
     return ""
 
 

@@ -140,11 +140,9 @@ def split_tile(data: bytes, width: int, *, where: str = "tile") -> tuple[bytes, 
 
 def slice_to(resource: Resource, data: bytes, widest_there: int) -> bytes:
     """Return the bytes of `resource`, given those of the widest at its place."""
-    match resource:
-        case Tile(width=width):
-            return data[: width * HASH_BYTES]
-        case Bundle(width=width):
-            return encode_bundle(decode_bundle(data, widest_there)[:width])
+    if isinstance(resource, Tile):
+        return data[: resource.width * HASH_BYTES]
+    return encode_bundle(decode_bundle(data, widest_there)[: resource.width])
 
 
 def tile_of(level: int, index: int, size: int) -> Tile:

@@ -18,7 +18,9 @@ from ledger_helpers import ALICE, BOB, naive_root
 from f2fbuild.errors import FormatError, LedgerError, StorageError
 from f2fbuild.ledger import tiles
 from f2fbuild.ledger.checkpoint import Checkpoint, open_checkpoint
-from f2fbuild.ledger.directory import COMMIT_POINTS, LogInUseError
+from f2fbuild.ledger.directory import COMMIT_POINTS
+from f2fbuild.ledger.disk import sync_directories, write_file
+from f2fbuild.ledger.files import LogInUseError
 from f2fbuild.ledger.log import Log
 from f2fbuild.ledger.merkle import prove_consistency, verify_consistency
 from f2fbuild.ledger.proof import verify_proof
@@ -365,6 +367,27 @@ def test_a_head_in_doubt_is_settled_by_opening_again(place: Path) -> None:
             log.append([b"b"])
     with Log.open(place, ALICE.log) as log:
         check_whole(log, [b"a"])
+
+
+def test_a_head_of_another_tree_is_not_taken(place: Path) -> None:
+    with Log.open(place, ALICE.log) as log:
+        log.append([b"a"])
+        log._stage([b"b"])
+        with pytest.raises(LedgerError, match="staged tree"):
+            log._commit(ALICE.head([b"a", b"c"]))
+        log._discard()
+        check_whole(log, [b"a"])
+
+
+def test_a_disk_that_fails_is_told(tmp_path: Path) -> None:
+    (tmp_path / "taken" / "by a directory").mkdir(parents=True)
+    with pytest.raises(StorageError, match="cannot rename"):
+        write_file(tmp_path / "taken", b"a")
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(StorageError, match="cannot write"):
+        write_file(tmp_path / "file" / "below", b"a")
+    with pytest.raises(StorageError, match="cannot sync"):
+        sync_directories([tmp_path / "absent" / "file"], tmp_path)
 
 
 @pytest.mark.parametrize("name", ["checkpoint", "tile/0/001.p/44", "tile/entries/001.p/44", "tile/1/000.p/1"])

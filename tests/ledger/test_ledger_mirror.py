@@ -12,7 +12,7 @@ from ledger_helpers import ALICE, BOB
 from f2fbuild.errors import LedgerError, StorageError
 from f2fbuild.ledger import evidence, mirror
 from f2fbuild.ledger import monitor as m
-from f2fbuild.ledger.directory import LogInUseError
+from f2fbuild.ledger.files import LogInUseError
 from f2fbuild.ledger.log import Log
 from f2fbuild.ledger.mirror import Mirror
 from f2fbuild.ledger.proof import verify_proof

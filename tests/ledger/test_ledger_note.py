@@ -116,7 +116,8 @@ def test_notes_are_bounded() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "name"), [("no newline", "a"), ("a\n", "a b"), ("a\tb\n", "a"), ("a\n", "")]
+    ("text", "name"),
+    [("no newline", "a"), ("a\n", "a b"), ("a\tb\n", "a"), ("a\n", ""), ("a\n\n— x AAAAAAA=", "a")],
 )
 def test_what_cannot_stand_in_a_note_is_not_signed(text: str, name: str) -> None:
     with pytest.raises(FormatError):
