@@ -15,6 +15,7 @@ more messages and ends the stream. The table of what answers what:
 | GetHead | Head, NoHead |
 | GetLogResource | LogResource, NoLogResource |
 | AnnounceHead | HeadSeen |
+| Refuse | RefusalSeen |
 
 `Failure` may answer anything. Fields of bytes carry signed things verbatim; they are opened by whoever
 checks the signature, never here. Every text and list is bounded, so a decoded message is bounded too.
@@ -253,6 +254,18 @@ class HeadSeen(Message, frozen=True, kw_only=True):
     """The announcement is taken note of."""
 
 
+class Refuse(Message, frozen=True, kw_only=True):
+    """You may not connect, and why: said once to a known friend before its link is closed."""
+
+    reason: Word
+    rule: Text
+    detail: Text
+
+
+class RefusalSeen(Message, frozen=True, kw_only=True):
+    """The refusal is taken note of."""
+
+
 class Failure(Message, frozen=True, kw_only=True):
     """The receiver could not answer: a code for programs, a detail for people."""
 
@@ -271,6 +284,7 @@ Request: TypeAlias = (
     | GetHead
     | GetLogResource
     | AnnounceHead
+    | Refuse
 )
 """What opens an exchange."""
 
@@ -294,6 +308,7 @@ Answer: TypeAlias = (
     | LogResource
     | NoLogResource
     | HeadSeen
+    | RefusalSeen
     | Failure
 )
 """What answers one."""

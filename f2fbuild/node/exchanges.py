@@ -1,0 +1,171 @@
+"""What this node does when a friend asks: one function for each request, each behind the right it needs."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias
+
+import trio
+
+from f2fbuild.audit.follow import Follower
+from f2fbuild.errors import FormatError
+from f2fbuild.jobs.access import BlobAccess
+from f2fbuild.jobs.fulfil import Fulfilment
+from f2fbuild.jobs.intake import Intake, Sender
+from f2fbuild.jobs.report import Report
+from f2fbuild.jobs.tasks import Tasks
+from f2fbuild.ledger.log import Log
+from f2fbuild.net import transfer
+from f2fbuild.net.exchange import Exchange
+from f2fbuild.net.messages import (
+    AnnounceHead,
+    CancelJob,
+    CommitmentsSeen,
+    Failure,
+    FollowJob,
+    GetHead,
+    GetLogResource,
+    HaveBlobs,
+    Head,
+    HeadSeen,
+    JobCancelled,
+    LogResource,
+    NoHead,
+    NoJob,
+    NoLogResource,
+    OfferAccepted,
+    OfferJob,
+    Refuse,
+    RefusalSeen,
+    Request,
+    ShowCommitments,
+    WantBlob,
+)
+from f2fbuild.net.signed import Kind, open_message
+from f2fbuild.node.friendships import Friendships
+from f2fbuild.store.blobs import BlobStore
+from f2fbuild.trust.policy import Refusal, Right
+
+_Serve: TypeAlias = Callable[[str, Any, Exchange], Awaitable[None]]
+
+
+class Exchanges:
+    """Answers friends' requests."""
+
+    def __init__(
+        self,
+        *,
+        node_id: str,
+        friendships: Friendships,
+        intake: Intake,
+        fulfilment: Fulfilment,
+        report: Report,
+        tasks: Tasks,
+        follower: Follower,
+        log: Log,
+        blobs: BlobStore,
+        access: BlobAccess,
+        clock: Callable[[], int],
+    ) -> None:
+        """Wire what answers."""
+        self._node_id = node_id
+        self._friendships = friendships
+        self._intake = intake
+        self._fulfilment = fulfilment
+        self._report = report
+        self._tasks = tasks
+        self._follower = follower
+        self._log = log
+        self._blobs = blobs
+        self._access = access
+        self._clock = clock
+        self._table: dict[type[Request], tuple[Right | None, _Serve]] = {
+            OfferJob: (None, self._offer),
+            FollowJob: (Right.SUBMIT, self._follow),
+            ShowCommitments: (Right.SUBMIT, self._show),
+            CancelJob: (Right.SUBMIT, self._cancel),
+            WantBlob: (None, self._blob),
+            HaveBlobs: (None, self._held),
+            GetHead: (Right.LEDGER, self._head),
+            GetLogResource: (Right.LEDGER, self._resource),
+            AnnounceHead: (None, self._announced),
+            Refuse: (None, self._refused),
+        }
+
+    async def serve(self, peer: str, request: Request, exchange: Exchange) -> None:
+        """Answer one request of a friend; raises only for a bug or a dead link."""
+        right, answer = self._table[type(request)]
+        if right is not None:
+            decision = self._friendships.decide(peer, right)
+            if isinstance(decision, Refusal):
+                code, detail = decision.reason.word, f"{decision.reason.text} ({decision.rule})"
+                await exchange.send(Failure(code=code, detail=detail))
+                return
+        await answer(peer, request, exchange)
+
+    async def _offer(self, peer: str, request: OfferJob, exchange: Exchange) -> None:
+        friend = self._friendships.find(peer)
+        if friend is None:
+            await exchange.send(Failure(code="not-a-friend", detail=""))
+            return
+        sender = Sender(node_id=peer, statement_key=friend.statement_key)
+        answer = await self._intake.consider(sender, request.offer)
+        await exchange.send(answer)
+        if isinstance(answer, OfferAccepted):
+            self._fulfilment.wake()
+
+    async def _follow(self, _peer: str, request: FollowJob, exchange: Exchange) -> None:
+        await self._report.serve(exchange, request)
+
+    async def _show(self, peer: str, request: ShowCommitments, exchange: Exchange) -> None:
+        task = self._tasks.get(request.job_id)
+        if task is None or task.submitter != peer:
+            await exchange.send(NoJob(job_id=request.job_id))
+            return
+        self._fulfilment.show(request.job_id)
+        await exchange.send(CommitmentsSeen(job_id=request.job_id))
+
+    async def _cancel(self, peer: str, request: CancelJob, exchange: Exchange) -> None:
+        task, friend = self._tasks.get(request.job_id), self._friendships.find(peer)
+        if task is None or friend is None or task.submitter != peer:
+            await exchange.send(NoJob(job_id=request.job_id))
+            return
+        try:
+            key, node = friend.statement_key, self._node_id
+            message = open_message(
+                request.request, kind=Kind.CANCEL, public=key, recipient=node, now=self._clock()
+            )
+        except FormatError as error:
+            await exchange.send(Failure(code="malformed", detail=str(error)))
+            return
+        if message.job_id == request.job_id:
+            self._fulfilment.cancel(request.job_id)
+        await exchange.send(JobCancelled(job_id=request.job_id))
+
+    async def _blob(self, _peer: str, request: WantBlob, exchange: Exchange) -> None:
+        await transfer.serve_blob(exchange, request, self._blobs, self._may_fetch)
+
+    async def _held(self, _peer: str, request: HaveBlobs, exchange: Exchange) -> None:
+        await transfer.serve_held(exchange, request, self._blobs, self._may_fetch)
+
+    async def _head(self, _peer: str, request: GetHead, exchange: Exchange) -> None:
+        if request.origin != self._log.key.name:
+            await exchange.send(NoHead(origin=request.origin))
+            return
+        await exchange.send(Head(checkpoint=self._log.checkpoint()))
+
+    async def _resource(self, _peer: str, request: GetLogResource, exchange: Exchange) -> None:
+        data = None
+        if request.origin == self._log.key.name:
+            data = await trio.to_thread.run_sync(self._log.resource, request.path)
+        await exchange.send(NoLogResource() if data is None else LogResource(data=data))
+
+    async def _announced(self, peer: str, _request: AnnounceHead, exchange: Exchange) -> None:
+        # The announcement is a hint to look: the head that counts is the one that is pulled.
+        self._follower.want(peer)
+        await exchange.send(HeadSeen())
+
+    async def _refused(self, peer: str, request: Refuse, exchange: Exchange) -> None:
+        self._friendships.note_told(peer, f"{request.reason}: {request.rule} {request.detail}".strip())
+        await exchange.send(RefusalSeen())
+
+    def _may_fetch(self, peer: str, digest: str) -> bool:
+        return self._access.may_fetch(peer, digest, self._clock())
