@@ -39,7 +39,10 @@ class ProcessLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exit:
-    """How a run ended: `code` where it `EXITED`, `signal` where it was `SIGNALLED`, else both are 0."""
+    """How a run ended: `code` where it `EXITED`, `signal` where it was `SIGNALLED`, else both are 0.
+
+    `cpu_seconds` are those of all processes, but for the last `WATCH_SECONDS`.
+    """
 
     cause: ExitCause
     code: int = 0

@@ -10,7 +10,7 @@ from typing import Final
 import trio
 
 from f2fbuild.builder.exits import Exit, ExitCause, ProcessLimits
-from f2fbuild.builder.usage import DiskWatch, cpu_seconds, memory_available, tree_usage
+from f2fbuild.builder.usage import DiskWatch, memory_available, tree_usage
 from f2fbuild.errors import F2FError
 from f2fbuild.limits import MEMORY_RESERVE_BYTES, OUTPUT_READ_BYTES, WATCH_SECONDS
 
@@ -38,6 +38,7 @@ class Running:
         self._said = b""
         self._last_words = b""
         self._output_bytes = 0
+        self._cpu = 0.0
         self._started = self._last_output = trio.current_time()
         self._cause: ExitCause | None = None
 
@@ -59,8 +60,8 @@ class Running:
                     await self._empty()
                 watching.cancel_scope.cancel()
         finally:
-            cpu = await self._bury()
-        return self._exit(cpu)
+            await self._bury()
+        return self._exit()
 
     def _end(self, cause: ExitCause) -> None:
         """End the run early; the first cause is the one that counts."""
@@ -68,24 +69,22 @@ class Running:
         pidfd_send_signal(self._handle, Signals.SIGKILL)
 
     async def _empty(self) -> None:
-        """Wait until bubblewrap and every process in its sandbox are dead; bubblewrap stays unreaped."""
+        """Wait until bubblewrap and every process in its sandbox are dead."""
         for handle in (self._handle, self._first):
             if handle >= 0:
                 await trio.lowlevel.wait_readable(handle)
 
-    async def _bury(self) -> float:
-        """Kill what still lives, wait for its end, and return the CPU seconds of all of it."""
+    async def _bury(self) -> None:
+        """Kill what still lives and wait for its end."""
         with trio.CancelScope(shield=True):
             pidfd_send_signal(self._handle, Signals.SIGKILL)
             await trio.lowlevel.wait_readable(self._handle)
             await self._read_status()
             await self._empty()
-            seconds = cpu_seconds(self._process.pid)
             await self._process.wait()
         for handle in (self._handle, self._first):
             if handle >= 0:
                 os.close(handle)
-        return seconds
 
     async def _read(self, descriptor: int, on_output: Callable[[bytes], None]) -> None:
         os.set_blocking(descriptor, False)
@@ -137,6 +136,7 @@ class Running:
             if now - self._last_output > self._limits.silence_seconds:
                 self._end(ExitCause.SILENT)
             usage = tree_usage(self._process.pid)
+            self._cpu = max(self._cpu, usage.cpu)
             if usage.memory > self._limits.memory_bytes or memory_available() < MEMORY_RESERVE_BYTES:
                 self._end(ExitCause.MEMORY)
             if usage.processes > self._limits.processes:
@@ -145,7 +145,7 @@ class Running:
                 self._end(ExitCause.DISK)
             await trio.sleep(WATCH_SECONDS)
 
-    def _exit(self, cpu: float) -> Exit:
+    def _exit(self) -> Exit:
         code, signal, cause = 0, 0, self._cause
         if cause is None:
             said = self._word("exit-code")
@@ -160,7 +160,7 @@ class Running:
             code=code,
             signal=signal,
             wall_seconds=trio.current_time() - self._started,
-            cpu_seconds=cpu,
+            cpu_seconds=self._cpu,
             output_bytes=self._output_bytes,
         )
 

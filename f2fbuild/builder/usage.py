@@ -16,10 +16,14 @@ _BLOCK: Final = 512
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """How many processes a tree has, and how many bytes of memory are theirs alone."""
+    """How many processes a tree has, the bytes of memory that are theirs alone, and CPU seconds.
+
+    `cpu` has those of children that were waited for, so it grows until the tree ends.
+    """
 
     processes: int
     memory: int
+    cpu: float
 
 
 def tree(pid: int) -> Iterator[int]:
@@ -36,21 +40,17 @@ def tree(pid: int) -> Iterator[int]:
 
 def tree_usage(pid: int) -> Usage:
     """Return what the tree below `pid` takes now; pages that processes share are not counted."""
-    processes = memory = 0
+    processes = memory = ticks = 0
     for process in tree(pid):
         try:
             _, resident, shared, *_ = Path(f"/proc/{process}/statm").read_bytes().split()
+            times = Path(f"/proc/{process}/stat").read_bytes().rpartition(b")")[2].split()[11:15]
         except (OSError, ValueError):
             continue
         processes += 1
         memory += (int(resident) - int(shared)) * _PAGE
-    return Usage(processes=processes, memory=memory)
-
-
-def cpu_seconds(pid: int) -> float:
-    """Return the CPU seconds of an ended process that was not waited for, and of all it waited for."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return sum(map(int, fields[11:15])) / _TICKS
+        ticks += sum(map(int, times))
+    return Usage(processes=processes, memory=memory, cpu=ticks / _TICKS)
 
 
 def memory_available() -> int:
