@@ -15,6 +15,10 @@ from urllib.parse import unquote, urlsplit
 from f2fbuild.builder.targets import Format, Repository, Target, check_target
 from f2fbuild.errors import ConfigurationError
 
+POINT_RELEASE_DAYS: Final = 400
+"""Days for which a stable suite may go without a new signature: at the end of its life, about a year."""
+
+_MOVING: Final = frozenset({"sid", "unstable", "testing", "experimental", "devel"})
 DEB_BASE: Final = ("build-essential",)
 RPM_BASE: Final = (
     "bash",
@@ -117,7 +121,14 @@ def from_host_dnf(repos: Mapping[str, str], *, name: str, arch: str, release: st
 
 
 def _archive(source: _Source, uri: str, suite: str) -> Repository:
-    return Repository(uri=uri.rstrip("/"), suite=suite, components=source.components, keyring=source.keyring)
+    rests = "-" not in suite and suite not in _MOVING
+    return Repository(
+        uri=uri.rstrip("/"),
+        suite=suite,
+        components=source.components,
+        keyring=source.keyring,
+        max_age_days=POINT_RELEASE_DAYS if rests else 0,
+    )
 
 
 def _proposal(target: Target, left_out: list[str]) -> Proposal:

@@ -13,7 +13,6 @@ from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import TypeAlias
 
-import httpx
 import trio
 
 from f2fbuild.builder import mirror
@@ -54,18 +53,21 @@ class PackageStore:
         """
         wanted = list(packages)
         limit = trio.CapacityLimiter(FETCHES_AT_ONCE)
+        failed: list[EnvironmentUnavailableError] = []
 
-        async def obtain_one(client: httpx.AsyncClient, package: VerifiedPackage) -> None:
+        async def obtain_one(package: VerifiedPackage) -> None:
             async with limit:
-                await self._obtain(client, package, fetch_blob)
+                try:
+                    await self._obtain(client, package, fetch_blob)
+                except EnvironmentUnavailableError as error:
+                    failed.append(error)
+                    nursery.cancel_scope.cancel()
 
-        # A strict group would wrap the one typed error that a caller can act on.
-        async with (
-            mirror.open_client() as client,
-            trio.open_nursery(strict_exception_groups=False) as nursery,
-        ):
+        async with mirror.open_client() as client, trio.open_nursery() as nursery:
             for package in wanted:
-                nursery.start_soon(obtain_one, client, package)
+                nursery.start_soon(obtain_one, package)
+        if failed:
+            raise failed[0]
         return [self.path(each.package.sha256) for each in wanted]
 
     async def add(self, source: Path, package: LockedPackage) -> bool:
@@ -77,9 +79,7 @@ class PackageStore:
         finally:
             part.unlink(missing_ok=True)
 
-    async def _obtain(
-        self, client: httpx.AsyncClient, wanted: VerifiedPackage, fetch_blob: FetchBlob
-    ) -> None:
+    async def _obtain(self, client: mirror.Client, wanted: VerifiedPackage, fetch_blob: FetchBlob) -> None:
         package = wanted.package
         path = self.path(package.sha256)
         if path.exists():
@@ -100,7 +100,7 @@ class PackageStore:
         tried.append("friends: nobody has it" if found is None else "friends: other bytes than were signed")
         raise EnvironmentUnavailableError("; ".join(tried), where=str(package))
 
-    async def _download(self, client: httpx.AsyncClient, uri: str, package: LockedPackage) -> bool:
+    async def _download(self, client: mirror.Client, uri: str, package: LockedPackage) -> bool:
         part = self._part()
         try:
             await mirror.download(client, uri, part, most=package.size)

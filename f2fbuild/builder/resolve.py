@@ -21,7 +21,7 @@ from f2fbuild.builder.locks import EnvironmentLock, LockedPackage, make_lock
 from f2fbuild.builder.sandbox import Bind, Tmpfs
 from f2fbuild.builder.solvers import NameVersionArch, UnsolvableError
 from f2fbuild.builder.targets import Format, Target
-from f2fbuild.builder.tools import ToolError, run_tool, with_tools
+from f2fbuild.builder.tools import ENVIRONMENT, ToolError, run_tool, with_tools
 from f2fbuild.builder.verify import VouchedIndex, VouchedMetadata
 from f2fbuild.limits import MIB
 from f2fbuild.model import canonical
@@ -29,6 +29,7 @@ from f2fbuild.model.digest import sha256_hex
 
 _ESSENTIAL: Final = re.compile(rb"^Package: (\S+)\n(?:.+\n)*?Essential: yes$", re.MULTILINE)
 _WORLD: Final = Path("/solve")
+_APT_ENVIRONMENT: Final = ENVIRONMENT | {"APT_CONFIG": f"{_WORLD}/apt.conf"}
 _PROGRAM: Final = Path(__file__).with_name("dnf_solve.py")
 
 
@@ -104,7 +105,7 @@ async def _prepare_apt(world: Path, target: Target, vouched: VouchedMetadata) ->
 async def _apt(world: Path, *argv: str) -> str:
     sandbox = with_tools(Bind(source=world, target=str(_WORLD), writable=True))
     try:
-        return (await run_tool(sandbox, *argv, APT_CONFIG=f"{_WORLD}/apt.conf")).decode()
+        return (await run_tool(sandbox, *argv, env=_APT_ENVIRONMENT)).decode()
     except ToolError as error:
         if "unmet dependencies" in error.what or "Unable to " in error.what:
             raise UnsolvableError(error.what, where="apt") from error

@@ -37,12 +37,15 @@ class Repository(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     `uri` is an apt archive root or a dnf baseurl. `suite` and `components` are apt's own words and stay empty
     for RPM; a suite that ends in `/` is a flat archive without components. `keyring` is a path on this node.
+    `max_age_days` stands in for the target's where it is not 0: a stable suite is signed at its point
+    releases only, which are months apart.
     """
 
     uri: str
     keyring: str
     suite: str = ""
     components: tuple[str, ...] = ()
+    max_age_days: int = 0
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -113,7 +116,8 @@ def check_target(target: Target, *, where: str = "target") -> Target:
     _match(_ARCH, target.arch, "arch", where)
     if not target.repository:
         raise ConfigurationError("has no repository", where=where, hint="Add a [[repository]] table")
-    if not 1 <= target.max_age_days <= 3650:
+    ages = (target.max_age_days, *(each.max_age_days or 1 for each in target.repository))
+    if not all(1 <= age <= 3650 for age in ages):
         raise ConfigurationError("max_age_days is not between 1 and 3650", where=where)
     for word in (*target.base, *target.build_profiles):
         _match(_WORD, word, "base, build_profiles", where)

@@ -4,6 +4,7 @@ They read bytes from peers and mirrors, so they run in a sandbox: nobody in part
 without the host's configuration and without any file of the node or its user.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 from f2fbuild.builder import process
@@ -36,13 +37,15 @@ def with_tools(*mounts: Mount, identity: Identity = Identity.BUILD) -> Sandbox:
     return Sandbox(identity=identity, mounts=(*host_programs(), *mounts))
 
 
-async def run_tool(sandbox: Sandbox, *argv: str, stdin: bytes = b"", **env: str) -> bytes:
-    """Run a program that has to succeed, with `env` besides the usual environment; return its output.
+async def run_tool(
+    sandbox: Sandbox, *argv: str, stdin: bytes = b"", env: Mapping[str, str] = ENVIRONMENT
+) -> bytes:
+    """Run a program that has to succeed and return its output.
 
     Raises:
         ToolError: it failed; its last words are in the message.
     """
-    command = Command(argv=argv, env={**ENVIRONMENT, **env})
+    command = Command(argv=argv, env=env)
     ended, output, errors = await process.capture(sandbox, command, limits=TOOL_LIMITS, stdin=stdin)
     if not ended.ok:
         words = (errors or output)[-2000:].decode(errors="replace").strip()

@@ -136,7 +136,7 @@ def stale(index: VouchedIndex, target: Target, now: int, *, fresh: bool) -> Reas
 
     Args:
         index: the index to judge.
-        target: whose `max_age_days` holds.
+        target: whose `max_age_days` holds, where the repository has none of its own.
         now: the time of asking.
         fresh: whether age counts; an old environment may be rebuilt, but not released.
     """
@@ -146,7 +146,8 @@ def stale(index: VouchedIndex, target: Target, now: int, *, fresh: bool) -> Reas
         return None
     if index.valid_until is not None and index.valid_until < now:
         return Reason.EXPIRED
-    if index.signed_at < now - target.max_age_days * _DAY:
+    days = index.repository.max_age_days or target.max_age_days
+    if index.signed_at < now - days * _DAY:
         return Reason.TOO_OLD
     return None
 

@@ -71,7 +71,7 @@ def test_apt_sources_of_one_suite_become_a_target() -> None:
     key = "/usr/share/keyrings/archive.gpg"
     uri = "http://mirror.example/debian"
     assert proposal.target.repository == (
-        Repository(uri=uri, keyring=key, suite="bookworm", components=("main",)),
+        Repository(uri=uri, keyring=key, suite="bookworm", components=("main",), max_age_days=400),
         Repository(uri=uri, keyring=key, suite="bookworm-updates", components=("main",)),
         Repository(
             uri="http://security.example/debian",
