@@ -81,7 +81,14 @@ _DECIDED = frozenset({VerdictKind.AGREE, VerdictKind.FAILED, VerdictKind.EQUIVAL
 
 
 def need(
-    asked: Sequence[Asked], quorum: Quorum, verdict: Verdict, *, now: int, deadline: int, obtainable: bool
+    asked: Sequence[Asked],
+    quorum: Quorum,
+    verdict: Verdict,
+    *,
+    now: int,
+    deadline: int,
+    obtainable: bool,
+    at_once: bool = True,
 ) -> Need:
     """Return what to do for a job.
 
@@ -92,40 +99,49 @@ def need(
         now: unix seconds.
         deadline: the job's, in unix seconds.
         obtainable: whether any other owner can be asked now or later (`schedule.obtainable`).
+        at_once: whether one can be asked now; a disputed majority waits for nobody who is away.
     """
     if verdict.kind in _DECIDED:
         return Enough()
-    disputed = verdict.kind is VerdictKind.DISPUTED
-    if disputed and verdict.accuses:
-        return Enough()
-    reason = (
-        GiveUpReason.DEADLINE if now >= deadline else _seats(asked, quorum, verdict, obtainable=obtainable)
-    )
-    if not isinstance(reason, GiveUpReason):
-        return reason
-    return Enough() if disputed else GiveUp(reason=reason)
-
-
-def _seats(
-    asked: Sequence[Asked], quorum: Quorum, verdict: Verdict, *, obtainable: bool
-) -> Wait | AskMore | GiveUpReason:
     void = {*verdict.struck, *verdict.self_contradicting}
-    held = [one for one in asked if one.state in OPEN or _voted(one, void)]
+    if verdict.kind is VerdictKind.DISPUTED:
+        over = bool(verdict.accuses) or now >= deadline
+        return Enough() if over else _confirmation(asked, quorum, void, at_once=obtainable and at_once)
+    if now >= deadline:
+        return GiveUp(reason=GiveUpReason.DEADLINE)
+    return _seats(asked, quorum, void, obtainable=obtainable)
+
+
+def _confirmation(asked: Sequence[Asked], quorum: Quorum, void: set[str], *, at_once: bool) -> Need:
+    """One tie-breaker before anybody is accused; builders that are missing otherwise are not replaced."""
+    breakers = [one for one in _held(asked, void) if one.tie_break]
+    waiting = sum(one.state in OPEN for one in breakers)
+    if waiting:
+        return Wait(open=waiting)
+    if at_once and len(breakers) < quorum.tie_breakers:
+        return _ask(asked, void, 1, tie_break=True)
+    return Enough()
+
+
+def _seats(asked: Sequence[Asked], quorum: Quorum, void: set[str], *, obtainable: bool) -> Need:
+    held = _held(asked, void)
     waiting = sum(one.state in OPEN for one in held)
     breakers = sum(one.tie_break for one in held)
     missing = quorum.builders - (len(held) - breakers)
-    if verdict.kind is VerdictKind.DISPUTED:
-        # The majority stands without them: builders that were lost are not replaced any more.
-        missing = 0
     if obtainable and missing > 0:
         return _ask(asked, void, missing, tie_break=False)
     if waiting:
         return Wait(open=waiting)
     if not obtainable:
-        return GiveUpReason.NOBODY
+        return GiveUp(reason=GiveUpReason.NOBODY)
     if breakers < quorum.tie_breakers:
         return _ask(asked, void, 1, tie_break=True)
-    return GiveUpReason.TIE_BREAKERS
+    return GiveUp(reason=GiveUpReason.TIE_BREAKERS)
+
+
+def _held(asked: Sequence[Asked], void: set[str]) -> list[Asked]:
+    """Who may still answer, or has given a result that counts."""
+    return [one for one in asked if one.state in OPEN or _voted(one, void)]
 
 
 def _voted(one: Asked, void: set[str]) -> bool:
