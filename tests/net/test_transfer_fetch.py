@@ -9,7 +9,7 @@ from transfer_wires import CLIENT, WIRES, Recording, anybody, scripted, serving,
 from f2fbuild.errors import F2FError, RemoteProtocolError, StorageError
 from f2fbuild.limits import CHUNK_BYTES
 from f2fbuild.model.digest import sha256_hex
-from f2fbuild.net.messages import BlobsHeld, NoBlob, WantBlob
+from f2fbuild.net.messages import BlobManifest, BlobsHeld, NoBlob, WantBlob
 from f2fbuild.net.transfer import ask_held, fetch_blob
 from f2fbuild.store.blobs import BlobStore
 from f2fbuild.store.partial import BlobBusyError
@@ -148,23 +148,15 @@ async def test_chunks_that_the_disk_lost_are_asked_for_again(
     ours.verify(digest)
 
 
-async def test_a_blob_is_fetched_once_at_a_time(theirs: BlobStore, ours: BlobStore) -> None:
+async def test_a_blob_is_fetched_once_at_a_time(kind: str, theirs: BlobStore, ours: BlobStore) -> None:
     digest = theirs.put_bytes(content(2 * CHUNK_BYTES))
-    async with wire("memory", serving(theirs)) as open_exchange, trio.open_nursery() as nursery:
-        halfway, resume = trio.Event(), trio.Event()
-
-        async def first() -> None:
-            def wait(done: int, size: int) -> None:
-                halfway.set()
-
-            assert await fetch_blob(open_exchange, digest, ours, max_size=ROOM, progress=wait)
-            resume.set()
-
-        nursery.start_soon(first)
-        await halfway.wait()
-        with pytest.raises(BlobBusyError):
+    async with wire(kind, serving(theirs)) as open_exchange:
+        async with await open_exchange(WantBlob(digest=digest, first_chunk=2)) as exchange:
+            manifest = await exchange.expect(BlobManifest)
+        root = bytes.fromhex(manifest.chunk_root)
+        with ours.partial(digest, root=root, size=manifest.size), pytest.raises(BlobBusyError):
             await fetch_blob(open_exchange, digest, ours, max_size=ROOM)
-        await resume.wait()
+        assert await fetch_blob(open_exchange, digest, ours, max_size=ROOM)
     ours.verify(digest)
 
 

@@ -1,5 +1,6 @@
 """Blobs: durable under their SHA-256, whatever is killed, full or damaged."""
 
+import errno
 import fcntl
 import hashlib
 import io
@@ -162,6 +163,35 @@ def test_the_reserve_stays_free(directory: Path) -> None:
     assert "Free space" in caught.value.hint
     with pytest.raises(StorageError, match="in reserve"):
         store.partial(ABSENT, root=bytes(32), size=1)
+    assert regular_files(directory) == []
+
+
+def test_a_blob_has_its_name_only_when_its_bytes_are_on_the_disk(
+    store: BlobStore, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sync = os.fsync
+    digest = hashlib.sha256(b"x").hexdigest()
+    seen: list[tuple[str, bool]] = []
+
+    def watched(descriptor: int) -> None:
+        kind = "directory" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file"
+        seen.append((kind, store.has(digest)))
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    store.put_bytes(b"x")
+    assert seen == [("file", False), ("directory", True)]
+
+
+def test_a_disk_that_cannot_sync_keeps_no_blob(
+    store: BlobStore, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(descriptor: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fsync", broken)
+    with pytest.raises(StorageError, match="Input/output error"):
+        store.put_bytes(b"x")
     assert regular_files(directory) == []
 
 
