@@ -345,6 +345,28 @@ OUTPUT_READ_BYTES = 64 * KIB
 CAPTURED_BYTES = 8 * MIB
 """Bytes of output kept of a program that is asked something, such as rpm queries."""
 
+# --- builder: builds -----------------------------------------------------------------------------
+BUILD_CPUS = 1_024
+"""CPUs that a build may ask to be shown."""
+
+BUILD_MACROS = 256
+"""Macros, tools and profiles of one build definition: a distribution's overrides are some twenty."""
+
+BUILD_MACRO_CHARACTERS = 4_096
+"""Characters of a macro's value: compiler flags of a distribution have 500."""
+
+SOURCE_DATE_BOUND = 2**32 - 1
+"""Latest SOURCE_DATE_EPOCH in unix seconds: an RPM's BUILDTIME is a uint32."""
+
+ROOT_LAYER_BYTES = 512 * MIB
+"""Bytes in memory for what a build writes outside its job and temporary directories."""
+
+PRODUCT_BYTES = 32 * 1024 * MIB
+"""Bytes of all products of one build together: twice the largest blob."""
+
+PRODUCT_ENTRIES = 4 * PRODUCTS_PER_BUILD
+"""Directory entries looked at for products; more are a trap for whoever looks."""
+
 # --- api -----------------------------------------------------------------------------------------
 API_REQUEST_BYTES = 4 * MIB
 """Bytes of one API request: a friend card has 64 KiB, a target's keyring may have a few MiB."""

@@ -1,7 +1,7 @@
 """One authenticated link with one peer, over any stream.
 
-A link runs four tasks in one nursery that never leaves this file: one reads records, one writes them (the
-only writer, so frames of all streams interleave fairly), one keeps the link alive, one ends it after a day.
+A link runs its tasks in one nursery that never leaves this file: one reads records, one writes them (the
+only writer, so frames of all streams interleave fairly), the others greet, keep the link alive and end it.
 Each exchange that the peer opens gets a task of its own. Containment is per exchange: what a handler raises
 resets that exchange and is reported, and the link lives on. Containment is per link as well: whatever the
 peer does wrong ends the link, `run` returns why, and nothing is raised.
@@ -81,6 +81,8 @@ class Link:
         self._handlers: dict[int, trio.CancelScope] = {}
         self._ready = trio.Event()
         self._probe = trio.Event()
+        self._retired = trio.Event()
+        self._idle = trio.lowlevel.ParkingLot()
         self._writer = trio.lowlevel.ParkingLot()
         self._openers = trio.lowlevel.ParkingLot()
         self._scope = trio.CancelScope()
@@ -90,7 +92,7 @@ class Link:
         try:
             with self._scope:
                 async with trio.open_nursery() as nursery:
-                    for task in (self._write, self._greet, self._keep_alive, self._expire):
+                    for task in (self._write, self._greet, self._keep_alive, self._expire, self._leave):
                         nursery.start_soon(task)
                     nursery.start_soon(self._read, nursery)
         finally:
@@ -144,6 +146,10 @@ class Link:
     def probe(self) -> None:
         """Look now whether the peer is still there; if not, the link ends."""
         self._probe.set()
+
+    def retire(self) -> None:
+        """Close the link once the exchanges on it are done: another link with this peer took over."""
+        self._retired.set()
 
     def close(self, reason: GoAwayReason, why: str) -> None:
         """End the link: say goodbye, for at most `FAREWELL_SECONDS`, and cut it."""
@@ -216,6 +222,8 @@ class Link:
                 del self._streams[number]
         if self._mux.can_open():
             self._openers.unpark_all()
+        if not self._streams:
+            self._idle.unpark_all()
 
     async def _greet(self) -> None:
         """Exchange greetings, as the side that dialled; the other answers in `_serve`."""
@@ -246,6 +254,15 @@ class Link:
         """End the link after a day; the friend is dialled again, and everything is renewed."""
         await trio.sleep(limits.LINK_SECONDS)
         self.close(GoAwayReason.EXPIRED, "the link is a day old and will be renewed")
+
+    async def _leave(self) -> None:
+        """When retired, give the peer time to notice the other link too, and exchanges time to end."""
+        await self._retired.wait()
+        await trio.sleep(limits.FAREWELL_SECONDS)
+        with trio.move_on_after(limits.REQUEST_SECONDS):
+            while self._streams:
+                await self._idle.park()
+        self.close(GoAwayReason.DUPLICATE, "another link with this peer took over")
 
     # What frames mean.
 

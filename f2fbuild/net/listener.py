@@ -19,7 +19,12 @@ OnSecured: TypeAlias = Callable[[trio.abc.Stream, Secured], Awaitable[None]]
 
 
 async def serve(
-    listeners: Sequence[trio.SocketListener], *, identity: Identity, gate: Gate, on_secured: OnSecured
+    listeners: Sequence[trio.SocketListener],
+    *,
+    identity: Identity,
+    gate: Gate,
+    on_secured: OnSecured,
+    seconds: float = limits.STRANGER_SECONDS,
 ) -> None:
     """Accept connections until cancelled.
 
@@ -28,6 +33,7 @@ async def serve(
         identity: who we are.
         gate: who is let in.
         on_secured: is called for each peer that was; what it raises ends the service.
+        seconds: when every connection closes that did not authenticate.
     """
     admission = Admission()
 
@@ -37,7 +43,7 @@ async def serve(
             await trio.aclose_forcefully(stream)
             return
         try:
-            secured = await admit(stream, identity=identity, gate=gate)
+            secured = await admit(stream, identity=identity, gate=gate, seconds=seconds)
         finally:
             admission.leave(source)
         if secured is not None:
@@ -46,9 +52,7 @@ async def serve(
     await trio.serve_listeners(receive, list(listeners))
 
 
-async def admit(
-    stream: trio.abc.Stream, *, identity: Identity, gate: Gate, seconds: float = limits.STRANGER_SECONDS
-) -> Secured | None:
+async def admit(stream: trio.abc.Stream, *, identity: Identity, gate: Gate, seconds: float) -> Secured | None:
     """Return the session with a friend, or None after `seconds`, with the stream closed, for a stranger."""
     deadline = trio.current_time() + seconds
     secured = None

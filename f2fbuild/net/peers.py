@@ -186,16 +186,16 @@ class Peers:
         except LinkClosedError:
             return
         rival = self._links.get(link.peer)
-        if rival is not None and not self._beats(link, rival):
+        if rival is None or self._beats(link, rival):
+            self._links[link.peer] = link
+        if rival is None:
+            self._changed.unpark_all()
+            self._settings.connected(link.peer)
+        elif self._links[link.peer] is link:
+            rival.retire()
+        else:
             rival.probe()
-            link.close(GoAwayReason.DUPLICATE, _REASONS[GoAwayReason.DUPLICATE])
-            return
-        self._links[link.peer] = link
-        if rival is not None and rival.ended is None:
-            rival.close(GoAwayReason.DUPLICATE, _REASONS[GoAwayReason.DUPLICATE])
-            return
-        self._changed.unpark_all()
-        self._settings.connected(link.peer)
+            link.retire()
 
     def _beats(self, link: Link, rival: Link) -> bool:
         if rival.ended is not None or link.dialer is rival.dialer:
