@@ -4,14 +4,20 @@ Blocks for as long as GnuPG takes: callers in trio use `to_thread.run_sync`.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TypeAlias
 
 from f2fbuild.errors import FormatError
 from f2fbuild.trust.binding import Unbound, VerifiedCertificate, admit
 from f2fbuild.trust.cards import FriendCard, parse_card
 from f2fbuild.trust.certificate_file import CertificateFile
-from f2fbuild.trust.gpg import GnupgError
+from f2fbuild.trust.gpg import Gnupg, GnupgError
 from f2fbuild.trust.keyring import Keyring, KeyringFullError
+from f2fbuild.trust.signature import SignatureFault
+
+_OVER = (SignatureFault.SIGNER_REVOKED, SignatureFault.SIGNER_EXPIRED)
+"""Faults of a key that is the owner's own all the same: that its time is over is worth knowing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,21 +39,34 @@ CardResult: TypeAlias = AdmittedCard | RefusedCard
 
 
 def admit_card(data: bytes, keyring: Keyring) -> CardResult:
-    """Return what the card in `data` is worth. A card that can be read leaves its owner's key in the ring.
+    """Return what the card in `data` is worth. Somebody else's card cannot change what is known of an owner.
 
     1. The card is read: sizes, layout, key proofs, and that its key is the one that its certificate names.
-    2. The key is imported, or a known one updated: so a revocation takes effect even by a card refused next.
-    3. The owner's signature over the certificate is verified, strictly.
+    2. The owner's signature is verified in a scratch keyring, where a flooded key does no lasting harm.
+    3. The key's minimal form is imported, or a known key updated: a revoked key's too, so that it counts.
+    4. The signature is verified again by all that the node's keyring knows of the key.
     """
     try:
         card = parse_card(data)
-        keyring.add(card.owner_key)
+        verified, key = _examine(card)
+        if isinstance(verified, Unbound) and verified.fault not in _OVER:
+            return RefusedCard(why=verified)
+        keyring.add(key)
     except (FormatError, GnupgError, KeyringFullError) as error:
         return RefusedCard(why=error)
     verified = admit_file(card.certificate_file, keyring)
     if isinstance(verified, Unbound):
         return RefusedCard(why=verified)
     return AdmittedCard(card=card, verified=verified)
+
+
+def _examine(card: FriendCard) -> tuple[VerifiedCertificate | Unbound, bytes]:
+    """Return what the card's own key says of its certificate, and that key in minimal form."""
+    file = card.certificate_file
+    with TemporaryDirectory(prefix="f2f") as scratch:
+        gnupg = Gnupg(Path(scratch), agent=False)
+        owner = gnupg.add(card.owner_key)
+        return admit(file, gnupg.verify(file.signature, file.text)), gnupg.export(owner)
 
 
 def admit_file(file: CertificateFile, keyring: Keyring) -> VerifiedCertificate | Unbound:

@@ -12,6 +12,7 @@ import os
 import subprocess  # noqa: TID251 - gpgconf and gpg are GnuPG's own programs, started here and nowhere else
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import IntEnum
 from io import BytesIO
@@ -21,7 +22,7 @@ import gnupg
 
 from f2fbuild.errors import ConfigurationError, F2FError, RefusedError
 from f2fbuild.limits import AGENT_SOCKET_PATH_BYTES
-from f2fbuild.trust.listing import parse_certifications, parse_owners
+from f2fbuild.trust.listing import clean_text, parse_certifications, parse_owners
 from f2fbuild.trust.packets import check_signature, read_key
 from f2fbuild.trust.signature import SignatureCheck, Status, judge
 from f2fbuild.trust.snapshot import Certification, Owner
@@ -68,8 +69,9 @@ class _Report:
         return any(key == keyword for key, _ in self.status)
 
     def complaint(self) -> str:
-        """GnuPG's last own words."""
+        """GnuPG's last own words that are not its sums."""
         lines = [line[5:].strip() for line in self.stderr.splitlines() if line.startswith("gpg: ")]
+        lines = [clean_text(line) for line in lines if not line.startswith(("Total", "  "))]
         return lines[-1] if lines else f"gpg left with code {self.returncode}"
 
 
@@ -78,7 +80,8 @@ class _Program(gnupg.GPG):  # type: ignore[misc]  # python-gnupg has no type inf
 
     def run(self, arguments: Sequence[str], stdin: bytes = b"") -> _Report:
         report = _Report()
-        self._handle_io(list(arguments), BytesIO(stdin), report, binary=True)
+        with suppress(BrokenPipeError):  # gpg left before it read everything; its report says why
+            self._handle_io(list(arguments), BytesIO(stdin), report, binary=True)
         return report
 
 
@@ -153,6 +156,9 @@ class Gnupg:
 
     def add(self, key: bytes) -> str:
         """Import one public key (binary packets; new signatures and revocations too): its fingerprint.
+
+        Without `import-clean`: it drops junk, but also the revocation of a certification that is already
+        here (2.2.40), which would then stand for ever.
 
         Raises:
             FormatError: not exactly one public key within the limits.

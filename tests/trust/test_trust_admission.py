@@ -68,15 +68,24 @@ def test_from_a_card_to_a_friend(ring: Keyring, me: Person, ann: Person) -> None
     assert ask(Right.SUBMIT, {ann.fingerprint: frozenset({Right.SUBMIT})}) is Allowed
 
 
-def test_a_certificate_signed_by_somebody_else(ring: Keyring, ann: Person, eve: Person) -> None:
-    ring.add(eve.key)
-    forged = eve.card(certificate(ann.fingerprint), key=ann.key)
-    assert why(admit_card(forged, ring)) is BindingFault.SIGNED_BY_ANOTHER
-
-
-def test_a_certificate_signed_by_nobody_known(ring: Keyring, ann: Person, eve: Person) -> None:
+@pytest.mark.parametrize("known", [True, False])
+def test_a_certificate_signed_by_somebody_else(ring: Keyring, ann: Person, eve: Person, known: bool) -> None:
+    if known:
+        ring.add(eve.key)
+    before = ring.snapshot(NOW)
     forged = eve.card(certificate(ann.fingerprint), key=ann.key)
     assert why(admit_card(forged, ring)) is SignatureFault.UNKNOWN_KEY
+    assert ring.snapshot(NOW) is before
+
+
+def test_a_card_brings_no_certifications_of_others(ring: Keyring, eve: Person) -> None:
+    with person("Ann") as ann:
+        eve.certify(ann)
+        ring.add(eve.key)
+        assert len(eve.knows(ann)) > len(ann.key)
+        assert isinstance(admit_card(ann.card(key=eve.knows(ann)), ring), AdmittedCard)
+    assert ann.fingerprint in ring.snapshot(NOW).owners
+    assert ring.snapshot(NOW).certifications == ()
 
 
 def test_a_signature_over_another_text(ring: Keyring, ann: Person) -> None:

@@ -125,6 +125,14 @@ def test_keys_that_gnupg_does_not_take(ann: Person, verifier: Gnupg) -> None:
     assert verifier.owners() == ()
 
 
+def test_gpg_may_leave_before_it_read_everything(ann: Person, verifier: Gnupg) -> None:
+    """A pipe that breaks is no error of its own: what gpg reported says why."""
+    broken_signatures = b"\xc2\x78" + b"\x04\x10\x16\x08" + b"\xff" * 116
+    with pytest.raises(GnupgError) as caught:
+        verifier.add(ann.key + broken_signatures * 1_500)
+    assert not caught.value.what.startswith("Total")
+
+
 def test_a_verifying_home_starts_no_agent(ann: Person, verifier: Gnupg) -> None:
     verifier.add(ann.key)
     verifier.verify(ann.gnupg.sign(ann.fingerprint, b"text"), b"text")
