@@ -161,7 +161,8 @@ class LogDirectory:
 
     def read_hash(self, level: int, index: int) -> bytes:
         """Return the hash of a complete subtree of the log (`merkle.ReadHash`)."""
-        return tiles.read_hash(level, index, self.size, self._read)
+        with self._lock:
+            return tiles.read_hash(level, index, self.size, self._read)
 
     # --- the writer's side ------------------------------------------------------------------------
 

@@ -255,6 +255,35 @@ def test_a_crash_in_the_first_moment_of_a_log(tmp_path: Path) -> None:
         check_whole(log, [])
 
 
+@pytest.mark.parametrize("start", [0, 5, 255])
+def test_everything_is_synced_before_it_is_spoken_of(
+    place: Path, start: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A killed process loses nothing that was written, a power cut does: so watch every sync, in order."""
+    story: list[str] = []
+    fsync = os.fsync
+
+    def watched(descriptor: int) -> None:
+        fsync(descriptor)
+        path = Path(f"/proc/self/fd/{descriptor}").readlink()
+        story.append(path.relative_to(place).as_posix().removesuffix(".tmp"))
+
+    with Log.open(place, ALICE.log, on_commit_point=story.append) as log:
+        log.append(entries(0, start))
+        before = files(place)
+        story.clear()
+        monkeypatch.setattr(os, "fsync", watched)
+        log.append(entries(start, 300))
+        written = files(place) - before
+    data, head = story[: story.index("data-durable")], story[story.index("data-durable") + 1 :]
+    for name in written:
+        synced = data.index(name)
+        for directory in Path(name).parents:
+            assert str(directory) in data[synced + 1 :], f"{directory} after {name}"
+    moved = ["checkpoint", "checkpoint-staged", "checkpoint-renamed", ".", "checkpoint-durable"]
+    assert head == [*moved, "stale-removed"]
+
+
 # --- two holders ----------------------------------------------------------------------------------------
 
 
