@@ -199,8 +199,11 @@ FAREWELL_SECONDS = 1.0
 LINK_SECONDS = 24 * 3600.0
 """Seconds a link may live; a new handshake then renews every key and every right."""
 
-LINK_READ_BYTES = 128 * KIB
-"""Bytes asked of the kernel at once."""
+LINK_READ_BYTES = 4 * KIB
+"""Bytes asked of the kernel at once, unless the record being waited for is larger."""
+
+UNREAD_PART_BYTES = 4 * KIB
+"""Bytes from which a frame is kept as it came until it is read; smaller ones are put together."""
 
 LINK_WRITE_BYTES = 128 * KIB
 """Bytes given to the kernel at once; a ping waits behind no more than this."""
@@ -364,6 +367,9 @@ ROOT_LAYER_BYTES = 512 * MIB
 PRODUCT_BYTES = 32 * 1024 * MIB
 """Bytes of all products of one build together: twice the largest blob."""
 
+PRODUCT_REPORT_BYTES = 64 * MIB
+"""Bytes of the report over all products of a build: 50,000 with 500 bytes each, and long names."""
+
 PRODUCT_ENTRIES = 4 * PRODUCTS_PER_BUILD
 """Directory entries looked at for products; more are a trap for whoever looks."""
 
@@ -413,6 +419,9 @@ OFFER_SECONDS = 3600
 OFFER_ANSWER_SECONDS = 60
 """Seconds that a builder has to answer an offer before another is asked."""
 
+REFUSED_AGAIN_SECONDS = 60
+"""Seconds after which a builder that was busy is asked again."""
+
 CONDUCT_POLL_SECONDS = 30
 """Seconds after which an open job is looked at again though nothing changed: refusals pass with time."""
 
@@ -426,3 +435,9 @@ TRUST_REFRESH_SECONDS = 3
 
 REFUSALS_REMEMBERED = 100
 """Refused strangers shown to the owner; a scanner must not fill memory."""
+
+JOBS_PER_FRIEND = 4
+"""Open jobs that one friend's node is offered at once; it says itself when it is busy."""
+
+NEWS_SECONDS = 10
+"""Seconds for telling one friend something that it would also find out by itself."""

@@ -18,7 +18,7 @@ it; the denominator is who accepted. Where several owners must agree, two of the
 must be independent: any number of owners behind a single introducer are one voice.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -160,13 +160,15 @@ class _Count:
         )
 
 
-def _denominator(seats: Iterable[Seat], counted: Tally) -> set[str]:
-    """Who accepted, less those whose seat a newcomer took over; who votes after all is back."""
+def _denominator(seats: Sequence[Seat], counted: Tally) -> set[str]:
+    """Who accepted, less those whose seat a newcomer took over; who comes back or votes after all is in."""
     owners: set[str] = set()
+    newcomers = {seat.owner for seat in seats}
     for seat in seats:
-        if seat.owner not in owners:
+        if seat.owner in newcomers:
+            newcomers.remove(seat.owner)
             owners.discard(seat.replaces)
-            owners.add(seat.owner)
+        owners.add(seat.owner)
     return owners | {vote.owner for vote in counted.counted}
 
 

@@ -5,7 +5,6 @@ mirror and its evidence is a finding; a contradiction of two owners becomes evid
 here. The row of a divergence is recorded by whoever judged (`accuse`).
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -60,14 +59,11 @@ class Accusation:
 class Follower:
     """Follows friends' logs and keeps the evidence."""
 
-    def __init__(
-        self, directory: Path, reach: Reach, findings: Findings, changed: Callable[[str], None]
-    ) -> None:
-        """Keep mirrors below `directory`; `changed` is told the node id of a log that grew or froze."""
+    def __init__(self, directory: Path, reach: Reach, findings: Findings) -> None:
+        """Keep mirrors below `directory`, talk to friends through `reach`."""
         self._directory = directory
         self._reach = reach
         self._findings = findings
-        self._changed = changed
         self._mirrors: dict[str, Mirror] = {}
         self._waiting: set[str] = set()
         self._accusations: list[Accusation] = []
@@ -130,9 +126,7 @@ class Follower:
                 return (await exchange.expect(LogResource)).data
 
         match await mirror.update(answer.checkpoint, fetch):
-            case Advanced():
-                self._changed(friend.node_id)
-            case Unchanged() | Older():
+            case Advanced() | Unchanged() | Older():
                 return
             case Equivocation(evidence=evidence):
                 self._record(friend, "equivocation", evidence, "two heads that cannot both be true")
@@ -183,7 +177,6 @@ class Follower:
 
     def _record(self, friend: Friend, kind: str, evidence: bytes, detail: str) -> None:
         self._findings.record(kind, owner=friend.owner, node=friend.node_id, evidence=evidence, detail=detail)
-        self._changed(friend.node_id)
 
     def _wake(self) -> None:
         self._wanted.set()

@@ -14,6 +14,9 @@ from f2fbuild.model.statement import BuildStatement
 from f2fbuild.model.vote import Ballot, Seat, Vote
 from f2fbuild.store.blobs import BlobStore
 
+_PASSING = ("busy:", "disk-full:")
+"""How refusals begin that pass with time (`jobs.intake.RefusedOffer`)."""
+
 _ENDED_WITHOUT = (AssignmentState.LOST, AssignmentState.CANCELLED)
 
 
@@ -46,6 +49,7 @@ def asked(assignments: list[Assignment]) -> list[Asked]:
             tie_break=one.tie_break,
             replaces=one.replaces,
             detail=one.detail,
+            again=one.updated + limits.REFUSED_AGAIN_SECONDS if one.detail.startswith(_PASSING) else None,
         )
         for one in assignments
     ]

@@ -138,7 +138,7 @@ class Conductor:
                 if tie_break and not replacing and planned.choices:
                     await self._summing.log_tie_break(job, len(assignments))
                 for choice in planned.choices:
-                    self._assign(job, choice)
+                    self._assign(job, choice, assignments)
 
     async def _after_the_end(self, job: Job, assignments: list[Assignment]) -> None:
         """Tell builders of a cancelled or expired job; judge again what came in after the end."""
@@ -178,7 +178,12 @@ class Conductor:
         waiting = _waiting(job, asked=tuple(asked), ask=ask)
         return needed, plan([waiting], candidates, now=now, salt=self._surroundings.salt)
 
-    def _assign(self, job: Job, choice: Choice) -> None:
+    def _assign(self, job: Job, choice: Choice, assignments: list[Assignment]) -> None:
+        if any(one.peer == choice.node for one in assignments):
+            # It had refused for the moment.
+            now, offered = self._desk.clock(), AssignmentState.OFFERED
+            self._desk.queue.advance(job.id, choice.node, now, state=offered, detail="")
+            return
         self._desk.queue.assign(
             Assignment(
                 job=job.id,

@@ -5,6 +5,7 @@ gives the same entry; after a crash the caller simply asks again, and an entry t
 found instead of doubled. Normal path and recovery are the same code.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import trio
@@ -27,10 +28,11 @@ class Recorded:
 class Journal:
     """The writing end of the node's log. One task writes at a time; readers need no lock."""
 
-    def __init__(self, log: Log, statement_key: SigningKey) -> None:
-        """Write to `log` what `statement_key` signs."""
+    def __init__(self, log: Log, statement_key: SigningKey, grown: Callable[[], None]) -> None:
+        """Write to `log` what `statement_key` signs; `grown` is told of every new head."""
         self._log = log
         self._key = statement_key
+        self._grown = grown
         self._lock = trio.Lock()
 
     @property
@@ -53,7 +55,11 @@ class Journal:
             StorageError: the disk does not take it. Nothing was recorded.
         """
         async with self._lock:
-            return await trio.to_thread.run_sync(self._ensure, entry, since)
+            before = self._log.size
+            recorded = await trio.to_thread.run_sync(self._ensure, entry, since)
+        if self._log.size > before:
+            self._grown()
+        return recorded
 
     async def find(self, entry: bytes, *, since: int) -> int | None:
         """Return the index of the entry at or after `since`, or None."""

@@ -4,21 +4,19 @@ The row is written before the log entry and the entry before any offer, so that 
 an order that can be logged again, never an offer that nobody ordered.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import trio
 
 from f2fbuild.errors import UsageError
-from f2fbuild.jobs.engine import Engine, Prepared
-from f2fbuild.jobs.journal import Journal
+from f2fbuild.jobs.desk import Desk
+from f2fbuild.jobs.engine import Prepared
 from f2fbuild.jobs.offer import BlobReference, Offer
-from f2fbuild.jobs.queue import Job, Queue
+from f2fbuild.jobs.queue import Job
 from f2fbuild.ledger.commitment import salted
 from f2fbuild.ledger.entry import Order as OrderEntry
 from f2fbuild.model.job import DEFAULT_QUORUM, JobClass, JobState, Order, Quorum
-from f2fbuild.store.blobs import BlobStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,23 +47,9 @@ class Wanted:
 class Submission:
     """Turns what is wanted into jobs."""
 
-    def __init__(
-        self,
-        *,
-        queue: Queue,
-        journal: Journal,
-        engine: Engine,
-        blobs: BlobStore,
-        clock: Callable[[], int],
-        random: Callable[[int], bytes],
-    ) -> None:
-        """Wire the desk where orders are made; `random` returns so many random bytes."""
-        self._queue = queue
-        self._journal = journal
-        self._engine = engine
-        self._blobs = blobs
-        self._clock = clock
-        self._random = random
+    def __init__(self, desk: Desk) -> None:
+        """Work with the desk's engine, rows and log."""
+        self._desk = desk
 
     async def submit(self, wanted: Wanted) -> Job:
         """Return the job for what is wanted: durable, logged, not offered to anybody yet.
@@ -74,13 +58,13 @@ class Submission:
             F2FError: the source cannot be used, or no environment can be had for it.
         """
         quorum = wanted.quorum()
-        prepared = await self._engine.prepare(wanted.target, wanted.source)
+        prepared = await self._desk.engine.prepare(wanted.target, wanted.source)
         offer = await trio.to_thread.run_sync(self._store, prepared, wanted)
         return await self._order(offer, wanted.target, prepared.arch, quorum)
 
     async def again(self, job: Job) -> Job:
         """Return a new job for the same build with the same quorum and as much time as the old one had."""
-        now = self._clock()
+        now = self._desk.clock()
         deadline = now + job.order.deadline - job.order.created
         offer = Offer(
             definition=job.offer.definition,
@@ -95,18 +79,18 @@ class Submission:
 
     async def log_order(self, job: Job) -> None:
         """Make sure that the order is in the log; nobody may be asked before."""
-        entry = self._journal.seal(OrderEntry(commit=salted(job.salt, job.order.encode())))
-        await self._journal.ensure(entry, since=job.log_size)
+        entry = self._desk.journal.seal(OrderEntry(commit=salted(job.salt, job.order.encode())))
+        await self._desk.journal.ensure(entry, since=job.log_size)
 
     async def _order(self, offer: Offer, target: str, arch: str, quorum: Quorum) -> Job:
-        now = self._clock()
+        now = self._desk.clock()
         order = Order(
             build_key=offer.definition.build_key,
             job_class=offer.job_class,
             quorum=quorum,
             created=now,
             deadline=offer.deadline,
-            nonce=self._random(16).hex(),
+            nonce=self._desk.random(16).hex(),
         )
         job = Job(
             id=order.job_id,
@@ -116,24 +100,27 @@ class Submission:
             arch=arch,
             state=JobState.QUEUED,
             reason="",
-            salt=self._random(32),
-            log_size=self._journal.size,
+            salt=self._desk.random(32),
+            log_size=self._desk.journal.size,
             verdict=None,
             updated=now,
         )
-        self._queue.add(job)
+        self._desk.queue.add(job)
         await self.log_order(job)
         return job
 
     def _store(self, prepared: Prepared, wanted: Wanted) -> Offer:
         """Put everything that builders will fetch into the blobs, and return the offer that names it."""
         sources = tuple(
-            BlobReference(name=name, sha256=self._blobs.put_file(path), size=path.stat().st_size)
+            BlobReference(name=name, sha256=self._desk.blobs.put_file(path), size=path.stat().st_size)
             for name, path in sorted(prepared.sources.items())
         )
         for blob in prepared.metadata_blobs.values():
-            self._blobs.put_bytes(blob)
-        lock, metadata = self._blobs.put_bytes(prepared.lock), self._blobs.put_bytes(prepared.metadata)
+            self._desk.blobs.put_bytes(blob)
+        lock, metadata = (
+            self._desk.blobs.put_bytes(prepared.lock),
+            self._desk.blobs.put_bytes(prepared.metadata),
+        )
         return Offer(
             definition=prepared.definition,
             job_class=wanted.job_class,

@@ -39,12 +39,19 @@ class BuilderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     wall_minutes: Positive = 120
 
 
+class JobSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How this node's own jobs are handled: for how long a builder that went away is waited for."""
+
+    patience_seconds: Positive = 600
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All settings of a node."""
 
     node: NodeSettings
     owner: OwnerSettings
     builder: BuilderSettings = BuilderSettings()
+    jobs: JobSettings = JobSettings()
 
 
 def load(path: Path) -> Settings:

@@ -7,11 +7,10 @@ import trio
 
 from f2fbuild.audit.follow import Follower
 from f2fbuild.errors import FormatError
-from f2fbuild.jobs.access import BlobAccess
+from f2fbuild.jobs.bench import Bench
 from f2fbuild.jobs.fulfil import Fulfilment
 from f2fbuild.jobs.intake import Intake, Sender
 from f2fbuild.jobs.report import Report
-from f2fbuild.jobs.tasks import Tasks
 from f2fbuild.ledger.log import Log
 from f2fbuild.net import transfer
 from f2fbuild.net.exchange import Exchange
@@ -33,15 +32,14 @@ from f2fbuild.net.messages import (
     NoLogResource,
     OfferAccepted,
     OfferJob,
-    Refuse,
     RefusalSeen,
+    Refuse,
     Request,
     ShowCommitments,
     WantBlob,
 )
 from f2fbuild.net.signed import Kind, open_message
 from f2fbuild.node.friendships import Friendships
-from f2fbuild.store.blobs import BlobStore
 from f2fbuild.trust.policy import Refusal, Right
 
 _Serve: TypeAlias = Callable[[str, Any, Exchange], Awaitable[None]]
@@ -52,31 +50,22 @@ class Exchanges:
 
     def __init__(
         self,
-        *,
-        node_id: str,
+        bench: Bench,
         friendships: Friendships,
+        *,
         intake: Intake,
         fulfilment: Fulfilment,
-        report: Report,
-        tasks: Tasks,
         follower: Follower,
         log: Log,
-        blobs: BlobStore,
-        access: BlobAccess,
-        clock: Callable[[], int],
     ) -> None:
-        """Wire what answers."""
-        self._node_id = node_id
+        """Wire what answers: the builder's bench, who may ask, and this node's log."""
+        self._bench = bench
         self._friendships = friendships
         self._intake = intake
         self._fulfilment = fulfilment
-        self._report = report
-        self._tasks = tasks
+        self._report = Report(bench)
         self._follower = follower
         self._log = log
-        self._blobs = blobs
-        self._access = access
-        self._clock = clock
         self._table: dict[type[Request], tuple[Right | None, _Serve]] = {
             OfferJob: (None, self._offer),
             FollowJob: (Right.SUBMIT, self._follow),
@@ -116,7 +105,7 @@ class Exchanges:
         await self._report.serve(exchange, request)
 
     async def _show(self, peer: str, request: ShowCommitments, exchange: Exchange) -> None:
-        task = self._tasks.get(request.job_id)
+        task = self._bench.tasks.get(request.job_id)
         if task is None or task.submitter != peer:
             await exchange.send(NoJob(job_id=request.job_id))
             return
@@ -124,14 +113,14 @@ class Exchanges:
         await exchange.send(CommitmentsSeen(job_id=request.job_id))
 
     async def _cancel(self, peer: str, request: CancelJob, exchange: Exchange) -> None:
-        task, friend = self._tasks.get(request.job_id), self._friendships.find(peer)
+        task, friend = self._bench.tasks.get(request.job_id), self._friendships.find(peer)
         if task is None or friend is None or task.submitter != peer:
             await exchange.send(NoJob(job_id=request.job_id))
             return
         try:
-            key, node = friend.statement_key, self._node_id
+            key, node = friend.statement_key, self._bench.node_id
             message = open_message(
-                request.request, kind=Kind.CANCEL, public=key, recipient=node, now=self._clock()
+                request.request, kind=Kind.CANCEL, public=key, recipient=node, now=self._bench.clock()
             )
         except FormatError as error:
             await exchange.send(Failure(code="malformed", detail=str(error)))
@@ -141,10 +130,10 @@ class Exchanges:
         await exchange.send(JobCancelled(job_id=request.job_id))
 
     async def _blob(self, _peer: str, request: WantBlob, exchange: Exchange) -> None:
-        await transfer.serve_blob(exchange, request, self._blobs, self._may_fetch)
+        await transfer.serve_blob(exchange, request, self._bench.blobs, self._may_fetch)
 
     async def _held(self, _peer: str, request: HaveBlobs, exchange: Exchange) -> None:
-        await transfer.serve_held(exchange, request, self._blobs, self._may_fetch)
+        await transfer.serve_held(exchange, request, self._bench.blobs, self._may_fetch)
 
     async def _head(self, _peer: str, request: GetHead, exchange: Exchange) -> None:
         if request.origin != self._log.key.name:
@@ -168,4 +157,4 @@ class Exchanges:
         await exchange.send(RefusalSeen())
 
     def _may_fetch(self, peer: str, digest: str) -> bool:
-        return self._access.may_fetch(peer, digest, self._clock())
+        return self._bench.access.may_fetch(peer, digest, self._bench.clock())

@@ -1,0 +1,39 @@
+"""A verdict that accuses somebody becomes an accusation that the auditor turns into evidence."""
+
+from f2fbuild import limits
+from f2fbuild.audit.follow import Accusation, Follower, Testimony
+from f2fbuild.jobs.queue import Assignment, Job
+from f2fbuild.model import statement as statements
+from f2fbuild.model.envelope import unseal
+from f2fbuild.model.job import AssignmentState
+from f2fbuild.model.verdict import Verdict
+from f2fbuild.store.blobs import BlobStore
+
+
+def accuse(
+    follower: Follower, blobs: BlobStore, job: Job, verdict: Verdict, assignments: list[Assignment]
+) -> None:
+    """Hand each accused owner's outcome to the auditor, beside one outcome of the majority."""
+    done = [one for one in assignments if one.state is AssignmentState.DONE]
+    majority = [one for one in done if one.result == verdict.result]
+    for accused in [one for one in done if one.owner in verdict.accuses and one.result != verdict.result]:
+        if majority:
+            follower.accuse(
+                Accusation(
+                    job=job.id,
+                    title=job.offer.title,
+                    accused=_testimony(accused, blobs),
+                    majority=_testimony(majority[0], blobs),
+                )
+            )
+
+
+def _testimony(assignment: Assignment, blobs: BlobStore) -> Testimony:
+    outcome = assignment.ending or b""
+    digest = statements.products_blob(unseal(outcome).payload)
+    return Testimony(
+        peer=assignment.peer,
+        outcome=outcome,
+        proof=assignment.ending_proof or b"",
+        products=blobs.read(digest, limits.PRODUCTS_LIST_BYTES) if digest else b"",
+    )

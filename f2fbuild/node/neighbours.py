@@ -1,0 +1,126 @@
+"""News around this node: friends come and go, trust changes, the log grows, and who needs it hears of it."""
+
+from typing import TYPE_CHECKING
+
+import trio
+
+from f2fbuild import limits
+from f2fbuild.errors import F2FError
+from f2fbuild.jobs.schedule import Candidate
+from f2fbuild.jobs.tasks import OPEN_STATES
+from f2fbuild.net.frames import GoAwayReason
+from f2fbuild.net.messages import AnnounceHead, Refuse
+from f2fbuild.trust.policy import Refusal, Right
+
+if TYPE_CHECKING:
+    from f2fbuild.node.parts import Parts
+
+
+class Neighbours:
+    """Carries news between the parts of a node."""
+
+    def __init__(self, parts: "Parts") -> None:
+        """Take the parts; they are looked at only when something happens."""
+        self._parts = parts
+        self._news = trio.Event()
+        self._grown = False
+        self._arrived: set[str] = set()
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether this node listens on loopback only, so that loopback hints lead somewhere."""
+        listen = self._parts.settings.node.listen
+        return bool(listen) and all(one.startswith(("127.", "[::1]", "localhost")) for one in listen)
+
+    def came(self, peer: str) -> None:
+        """A friend is connected."""
+        self._arrived.add(peer)
+        self._parts.follower.want(peer)
+        self._parts.conductor.wake()
+        self._wake()
+
+    def went(self, _peer: str, _why: str) -> None:
+        """A friend is gone."""
+        self._parts.conductor.wake()
+
+    def log_grew(self) -> None:
+        """This node's log has a new head."""
+        self._grown = True
+        self._wake()
+
+    def trust_changed(self) -> None:
+        """Every session, build and job is looked at again under the new snapshot."""
+        parts = self._parts
+        self._arrived |= parts.peers.connected()
+        for task in parts.bench.tasks.in_states(OPEN_STATES):
+            if isinstance(parts.friendships.decide(task.submitter, Right.SUBMIT), Refusal):
+                parts.fulfilment.cancel(task.job)
+        parts.conductor.wake()
+        parts.peers.refresh()
+        self._wake()
+
+    def candidates(self) -> list[Candidate]:
+        """Return every friend's node as the scheduler sees it."""
+        parts = self._parts
+        connected = parts.peers.connected()
+        friends = [friend for friend, _, _ in parts.friendships.all()]
+        busy = parts.desk.queue.working_for(friend.node_id for friend in friends)
+        found = []
+        for friend in friends:
+            decision = parts.friendships.decide(friend.node_id, Right.BUILD)
+            refusal = f"{decision.reason.text} ({decision.rule})" if isinstance(decision, Refusal) else ""
+            found.append(
+                Candidate(
+                    node=friend.node_id,
+                    owner=friend.owner,
+                    name=friend.name,
+                    connected=friend.node_id in connected,
+                    slots=limits.JOBS_PER_FRIEND,
+                    busy=busy[friend.node_id],
+                    refusal=refusal,
+                )
+            )
+        return found
+
+    async def run(self) -> None:
+        """Tell friends what they should know, until cancelled."""
+        while True:
+            news = self._news
+            arrived, self._arrived = self._arrived, set()
+            for peer in sorted(arrived):
+                await self._check(peer)
+            if self._grown:
+                self._grown = False
+                await self._announce()
+            await news.wait()
+
+    async def _check(self, peer: str) -> None:
+        """Tell a friend that may not connect why, and let it go."""
+        refusal = self._parts.friendships.refusal(peer)
+        if refusal is None:
+            return
+        reason = refusal.reason
+        detail = f"{reason.text}: {refusal.detail}"[: limits.MESSAGE_TEXT]
+        request = Refuse(reason=reason.word, rule=str(refusal.rule), detail=detail)
+        await self._say(peer, request)
+        self._parts.peers.close(peer, GoAwayReason.NOT_ALLOWED)
+
+    async def _announce(self) -> None:
+        public = self._parts.identity.log_key.public
+        checkpoint = self._parts.log.checkpoint()
+        for peer in sorted(self._parts.peers.connected()):
+            if not isinstance(self._parts.friendships.decide(peer, Right.LEDGER), Refusal):
+                await self._say(peer, AnnounceHead(checkpoint=checkpoint, public=public, hops=0))
+
+    async def _say(self, peer: str, request: AnnounceHead | Refuse) -> None:
+        """Say something that a friend may miss: it asks by itself when it comes back."""
+        with trio.move_on_after(limits.NEWS_SECONDS):
+            try:
+                async with await self._parts.peers.call(peer, request) as exchange:
+                    await exchange.receive()
+            except F2FError:
+                return
+
+    def _wake(self) -> None:
+        self._news.set()
+        self._news = trio.Event()

@@ -1,0 +1,294 @@
+"""The parts of a node and which of them knows which other.
+
+Each part is made when it is first asked for, from the parts it needs, so the order of making follows from the
+needs themselves; where two know each other, one takes a function that looks the other up when it is called.
+Nothing is started here.
+"""
+
+import os
+import random
+import secrets
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TypeAlias
+
+from f2fbuild import limits
+from f2fbuild.audit.compare import judge
+from f2fbuild.audit.findings import Findings
+from f2fbuild.audit.follow import Follower
+from f2fbuild.errors import F2FError
+from f2fbuild.jobs.access import BlobAccess
+from f2fbuild.jobs.bench import Bench
+from f2fbuild.jobs.changes import Changes
+from f2fbuild.jobs.conduct import Conductor, Surroundings
+from f2fbuild.jobs.desk import Desk
+from f2fbuild.jobs.engine import Engine
+from f2fbuild.jobs.fulfil import Fulfilment
+from f2fbuild.jobs.intake import Capacity, Intake
+from f2fbuild.jobs.journal import Journal
+from f2fbuild.jobs.queue import Queue
+from f2fbuild.jobs.submit import Submission
+from f2fbuild.jobs.tasks import Tasks
+from f2fbuild.ledger.log import Log
+from f2fbuild.model.friend import Friend
+from f2fbuild.net.connection import LinkSettings
+from f2fbuild.net.handshake import Gate
+from f2fbuild.net.handshake import Identity as LinkIdentity
+from f2fbuild.net.noise import PrivateKey
+from f2fbuild.net.peers import Peers, PeersSettings
+from f2fbuild.node import clock
+from f2fbuild.node.accusing import accuse
+from f2fbuild.node.config import Settings
+from f2fbuild.node.exchanges import Exchanges
+from f2fbuild.node.friendships import Friendships
+from f2fbuild.node.identity import Identity
+from f2fbuild.node.neighbours import Neighbours
+from f2fbuild.node.reach import Reach
+from f2fbuild.node.targets import Targets
+from f2fbuild.store.blobs import BlobStore
+from f2fbuild.store.database import Database
+from f2fbuild.store.files import private_directory
+from f2fbuild.store.paths import Paths
+from f2fbuild.store.schema import MIGRATIONS
+from f2fbuild.trust.gpg import Gnupg
+from f2fbuild.trust.keyring import Keyring
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needs:
+    """What a node is made from; `tell` is given words that its owner may want to read."""
+
+    paths: Paths
+    settings: Settings
+    identity: Identity
+    tell: Callable[[str], None]
+
+
+MakeEngine: TypeAlias = Callable[[Needs, Targets], Engine]
+
+
+class Parts:
+    """The parts of one node. Opened files are closed by the stack that was given."""
+
+    def __init__(self, needs: Needs, make_engine: MakeEngine, stack: ExitStack) -> None:
+        """Make nothing yet."""
+        self.paths = needs.paths
+        self.settings = needs.settings
+        self.identity = needs.identity
+        self._needs = needs
+        self._make_engine = make_engine
+        self._stack = stack
+
+    # What is kept
+
+    @cached_property
+    def log(self) -> Log:
+        """This node's log; its lock keeps a second process out."""
+        return self._stack.enter_context(Log.open(self.paths.log, self.identity.log_key))
+
+    @cached_property
+    def database(self) -> Database:
+        """This node's rows."""
+        return self._stack.enter_context(Database.open(self.paths.database, MIGRATIONS))
+
+    @cached_property
+    def blobs(self) -> BlobStore:
+        """This node's blobs."""
+        return BlobStore.open(self.paths.blobs)
+
+    @cached_property
+    def targets(self) -> Targets:
+        """This node's targets."""
+        return Targets(self.paths.targets)
+
+    @cached_property
+    def engine(self) -> Engine:
+        """What inspects, builds and digests."""
+        return self._make_engine(self._needs, self.targets)
+
+    # Trust and friends
+
+    @cached_property
+    def user(self) -> Gnupg:
+        """The owner's own GnuPG."""
+        home = self.settings.owner.gnupghome or os.environ.get("GNUPGHOME") or Path.home() / ".gnupg"
+        return Gnupg(Path(home), agent=True)
+
+    @cached_property
+    def friendships(self) -> Friendships:
+        """Friends and every decision about them."""
+        own_key = self.user.export(self.settings.owner.fingerprint)
+        keyring = Keyring.open(self.paths.keyring, own_key)
+        return Friendships(self.database, keyring, self.user, clock.now)
+
+    @cached_property
+    def peers(self) -> Peers:
+        """The links to friends."""
+        digest = bytes.fromhex(self.identity.certificate.digest)
+        static = PrivateKey.from_secret(bytes(self.identity.noise_key))
+        settings = PeersSettings(
+            identity=LinkIdentity(node_id=self.identity.node_id, static=static, certificate_digest=digest),
+            gate=Gate(
+                authenticate=self.friendships.authenticate,
+                accept_timestamp=self.friendships.accept_timestamp,
+            ),
+            directory=self.friendships.dial_directory,
+            link=LinkSettings(
+                handler=lambda peer, request, exchange: self.exchanges.serve(peer, request, exchange),
+                report=lambda peer, error: self._needs.tell(f"answering {peer[:8]} failed: {error!r}"),
+                spread=random.random,
+            ),
+            clock=clock.nanoseconds,
+            loopback=self.neighbours.on_loopback,
+            connected=lambda peer: self.neighbours.came(peer),
+            disconnected=lambda peer, why: self.neighbours.went(peer, why),
+        )
+        return Peers(settings)
+
+    @cached_property
+    def reach(self) -> Reach:
+        """Friends as the workshops see them."""
+        return Reach(self.friendships, self.peers, self.blobs)
+
+    @cached_property
+    def neighbours(self) -> Neighbours:
+        """What happens when friends come, go, or are trusted otherwise."""
+        return Neighbours(self)
+
+    # The builder's side
+
+    @cached_property
+    def journal(self) -> Journal:
+        """The writing end of the log."""
+        return Journal(self.log, self.identity.statement_key, lambda: self.neighbours.log_grew())
+
+    @cached_property
+    def access(self) -> BlobAccess:
+        """Who may fetch which blob."""
+        return BlobAccess(self.database)
+
+    @cached_property
+    def changes(self) -> Changes:
+        """The bells of jobs and tasks."""
+        return Changes()
+
+    @cached_property
+    def bench(self) -> Bench:
+        """What the builder's story works with."""
+        return Bench(
+            node_id=self.identity.node_id,
+            origin=self.identity.origin,
+            tasks=Tasks(self.database),
+            journal=self.journal,
+            engine=self.engine,
+            blobs=self.blobs,
+            access=self.access,
+            changes=self.changes,
+            logs=_directory(self.paths.state / "tasks"),
+            clock=clock.now,
+            random=secrets.token_bytes,
+        )
+
+    @cached_property
+    def fulfilment(self) -> Fulfilment:
+        """Builds what was accepted."""
+        return Fulfilment(self.bench, fetch=self.reach.fetch, slots=self.settings.builder.slots)
+
+    @cached_property
+    def exchanges(self) -> Exchanges:
+        """Answers friends."""
+        builder = self.settings.builder
+        capacity = Capacity(
+            slots=builder.slots,
+            waiting=builder.waiting,
+            free_disk=lambda: _free_disk(self.paths.cache),
+            disk_needed=builder.disk_mib * limits.MIB,
+        )
+        intake = Intake(
+            self.bench,
+            capacity,
+            permit=self.friendships.decide,
+            fresh_nonce=self.friendships.fresh_nonce,
+        )
+        return Exchanges(
+            self.bench,
+            self.friendships,
+            intake=intake,
+            fulfilment=self.fulfilment,
+            follower=self.follower,
+            log=self.log,
+        )
+
+    # The submitter's side
+
+    @cached_property
+    def desk(self) -> Desk:
+        """What the submitter's story works with."""
+        return Desk(
+            node_id=self.identity.node_id,
+            statement_key=self.identity.statement_key,
+            queue=Queue(self.database),
+            journal=self.journal,
+            engine=self.engine,
+            friends=self.reach,
+            blobs=self.blobs,
+            access=self.access,
+            changes=self.changes,
+            logs=_directory(self.paths.state / "jobs"),
+            patience=self.settings.jobs.patience_seconds,
+            clock=clock.now,
+            random=secrets.token_bytes,
+        )
+
+    @cached_property
+    def submission(self) -> Submission:
+        """Makes orders."""
+        return Submission(self.desk)
+
+    @cached_property
+    def conductor(self) -> Conductor:
+        """Conducts jobs to their verdicts."""
+        surroundings = Surroundings(
+            judge=lambda ballot, ended: judge(ballot, self.friendships.independent, ended=ended),
+            candidates=lambda: self.neighbours.candidates(),
+            salt=self.identity.seed,
+            judged=lambda job, verdict, asked: accuse(self.follower, self.blobs, job, verdict, asked),
+        )
+        return Conductor(self.desk, self.submission, surroundings)
+
+    # The auditor's side
+
+    @cached_property
+    def findings(self) -> Findings:
+        """What was found against somebody."""
+        return Findings(self.database, self.paths.evidence, clock.now)
+
+    @cached_property
+    def follower(self) -> Follower:
+        """Follows friends' logs."""
+        follower = Follower(self.paths.mirrors, self.reach, self.findings)
+        self._stack.callback(follower.close)
+        return follower
+
+    def mirrored(self, friend: Friend) -> tuple[int, bool]:
+        """Return how many entries of a friend's log are here, and whether it has forked."""
+        try:
+            mirror = self.follower.mirror(friend)
+        except F2FError:
+            # A damaged mirror must not hide the friend.
+            return 0, False
+        return mirror.size, bool(mirror.evidence)
+
+
+def _directory(path: Path) -> Path:
+    private_directory(path)
+    return path
+
+
+def _free_disk(path: Path) -> int:
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    facts = os.statvfs(path)
+    return facts.f_bavail * facts.f_frsize
