@@ -381,6 +381,34 @@ def test_a_full_disk_at_every_file(small_disk: Path) -> None:
         check_whole(log, written)
 
 
+LIMITED = """
+import resource, sys
+from pathlib import Path
+from ledger_helpers import ALICE
+from f2fbuild.errors import StorageError
+from f2fbuild.ledger.log import Log
+
+with Log.open(Path(sys.argv[1]), ALICE.log) as log:
+    log.append([b"small"])
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
+    try:
+        log.append([bytes(60_000)])
+    except StorageError as error:
+        print(error.what)
+    log.append([b"small again"])
+"""
+
+
+def test_a_file_that_may_not_grow(place: Path) -> None:
+    """The same without root: the kernel refuses to write more than 50,000 bytes into one file."""
+    path = os.pathsep.join([str(CHILD.parent), *sys.path])
+    command = [sys.executable, "-c", LIMITED, str(place)]
+    run = subprocess.run(command, capture_output=True, text=True, env={"PYTHONPATH": path}, check=False)
+    assert (run.stdout, run.stderr) == ("cannot write: File too large\n", "")
+    with Log.open(place, ALICE.log) as log:
+        check_whole(log, [b"small", b"small again"])
+
+
 def test_a_head_in_doubt_is_settled_by_opening_again(place: Path) -> None:
     """The disk fails between rename and sync: the rename may or may not outlive a power cut."""
 
