@@ -441,3 +441,6 @@ JOBS_PER_FRIEND = 4
 
 NEWS_SECONDS = 10
 """Seconds for telling one friend something that it would also find out by itself."""
+
+BUILD_CPUS_SHOWN = 2
+"""CPUs that a build is shown: pinned in the build key, and every builder has as many."""

@@ -180,7 +180,8 @@ class Link:
             while (record := reader.next_record()) is not None:
                 self._receive(cipher.decrypt(record), nursery)
             if not reader.ended:
-                reader.receive_data(await self._stream.receive_some(limits.LINK_READ_BYTES))
+                most = max(reader.wanted, limits.LINK_READ_BYTES)
+                reader.receive_data(await self._stream.receive_some(most))
 
     async def _read_away(self) -> None:
         """Throw away what comes, so that closing does not reset the connection under our goodbye."""
@@ -280,6 +281,8 @@ class Link:
                 self._streams[event.stream].on_event(event)
                 if isinstance(event, mux.WasReset) and event.stream in self._handlers:
                     self._handlers[event.stream].cancel()
+                if isinstance(event, mux.Received):
+                    return
         self._wake_writer()
 
     def _accept(self, number: int, nursery: trio.Nursery) -> None:

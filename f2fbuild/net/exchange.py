@@ -134,7 +134,7 @@ class Exchange:
                 return None
             parts.append(data)
             missing -= len(data)
-        return b"".join(parts)
+        return bytes(parts[0]) if len(parts) == 1 else b"".join(parts)
 
 
 @contextmanager

@@ -66,11 +66,11 @@ class GoAwayReason(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
-    """One frame; `payload` as in the table above."""
+    """One frame; `payload` as in the table above, for DATA a view that copies nothing."""
 
     type: FrameType
     stream: int
-    payload: bytes = b""
+    payload: bytes | memoryview = b""
 
 
 _TYPES: Final = {kind.value: kind for kind in FrameType}
@@ -87,9 +87,9 @@ _SIZES: Final = {
 }
 
 
-def format_frame(kind: FrameType, stream: int, payload: bytes | memoryview = b"") -> bytes:
-    """Return a frame's bytes."""
-    return b"".join((_HEAD.pack(kind, stream), payload))
+def format_frame(kind: FrameType, stream: int, *payload: bytes | memoryview) -> bytes:
+    """Return a frame's bytes; its payload may be given in pieces."""
+    return b"".join((_HEAD.pack(kind, stream), *payload))
 
 
 def parse_frame(data: bytes) -> Frame:
@@ -109,4 +109,5 @@ def parse_frame(data: bytes) -> Frame:
     least, most = _SIZES[kind]
     if not least <= len(data) - _HEAD.size <= most:
         raise RemoteProtocolError(f"{kind.name} with {len(data) - _HEAD.size} bytes")
-    return Frame(type=kind, stream=stream, payload=data[_HEAD.size :])
+    payload = memoryview(data)[_HEAD.size :] if kind is FrameType.DATA else data[_HEAD.size :]
+    return Frame(type=kind, stream=stream, payload=payload)

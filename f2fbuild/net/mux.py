@@ -45,7 +45,7 @@ class Received:
     """Bytes on a stream; `Mux.consumed` says when somebody has read them."""
 
     stream: int
-    data: bytes
+    data: bytes | memoryview
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +109,21 @@ class _Stream:
     expected: int = limits.STREAM_WINDOW_BYTES
     unreported: int = 0
 
+    def take(self, most: int) -> list[memoryview]:
+        """Take queued bytes out, at most `most`, and account for them."""
+        parts: list[memoryview] = []
+        missing = min(most, self.queued)
+        self.queued -= missing
+        self.credit -= missing
+        while missing:
+            part = self.queue.popleft()
+            if len(part) > missing:
+                self.queue.appendleft(part[missing:])
+                part = part[:missing]
+            parts.append(part)
+            missing -= len(part)
+        return parts
+
 
 class Mux:
     """One end of a link."""
@@ -131,7 +146,7 @@ class Mux:
             FrameType.FIN: self._on_fin,
             FrameType.RESET: self._on_reset,
             FrameType.PING: self._on_ping,
-            FrameType.PONG: lambda frame: Ponged(frame.payload),
+            FrameType.PONG: lambda frame: Ponged(bytes(frame.payload)),
             FrameType.GOAWAY: self._on_go_away,
         }
 
@@ -232,17 +247,16 @@ class Mux:
             return None
         stream = self._ready.popleft()
         state = self._streams[stream]
-        part = state.queue.popleft()
-        if len(part) > DATA_BYTES:
-            state.queue.appendleft(part[DATA_BYTES:])
-            part = part[:DATA_BYTES]
-        state.queued -= len(part)
-        state.credit -= len(part)
+        parts = state.take(DATA_BYTES)
         if state.queued:
             self._ready.append(stream)
         elif state.sending is _Half.ENDING:
             self._end_sending(stream, state)
-        return format_frame(FrameType.DATA, stream, part)
+        return format_frame(FrameType.DATA, stream, *parts)
+
+    def has_output(self) -> bool:
+        """Whether `data_to_send` would return a frame."""
+        return bool(self._control or self._ready)
 
     # What the peer does.
 
@@ -349,7 +363,7 @@ class Mux:
             raise RemoteProtocolError(f"{frame.type.name} on stream {frame.stream}, which was never opened")
         return self._streams.get(frame.stream)
 
-    def _say(self, kind: FrameType, stream: int, payload: bytes = b"") -> None:
+    def _say(self, kind: FrameType, stream: int, payload: bytes | memoryview = b"") -> None:
         self._control.append(format_frame(kind, stream, payload))
 
     def _end_sending(self, stream: int, state: _Stream) -> None:

@@ -24,23 +24,38 @@ def head(record: bytes) -> bytes:
 
 
 class RecordReader:
-    """Splits a stream into records. After an error it refuses to go on."""
+    """Splits a stream into records. After an error it refuses to go on.
+
+    Who reads `wanted` bytes at a time gives it whole records, which are then copied only once.
+    """
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
+        self._buffer = b""
+        self._size: int | None = None
         self._ended = False
         self._failed = False
+
+    @property
+    def wanted(self) -> int:
+        """How many bytes complete the record that is being waited for and the head of the next."""
+        size = 0 if self._size is None else self._size
+        return max(size + _SIZE.size - len(self._buffer), 1)
+
+    @property
+    def ended(self) -> bool:
+        """Whether the stream has ended and every record was taken."""
+        return self._ended and not self._buffer and self._size is None
 
     def receive_data(self, data: bytes | bytearray) -> None:
         """Take bytes from the stream; empty means that it has ended."""
         if self._ended:
             raise LocalProtocolError("bytes after the end of a stream")
         self._ended = not data
-        self._buffer += data
+        self._buffer = self._buffer + data if self._buffer else bytes(data)
 
     def next_byte(self) -> int | None:
         """Return the stream's next single byte (the pattern), or None until it is there."""
-        return self._buffer.pop(0) if self._buffer else None
+        return self._take(1)[0] if self._buffer else None
 
     def next_record(self) -> bytes | None:
         """Return the next whole record, or None until it is there.
@@ -50,29 +65,28 @@ class RecordReader:
         """
         if self._failed:
             raise LocalProtocolError("reading on after an error")
-        size = self._size()
-        if size is None or len(self._buffer) < _SIZE.size + size:
-            if self._ended and self._buffer:
-                self._failed = True
-                raise RemoteProtocolError("the stream ended within a record")
-            return None
-        end = _SIZE.size + size
-        with memoryview(self._buffer) as view:
-            record = bytes(view[_SIZE.size : end])
-        del self._buffer[:end]
-        return record
+        self._take_size()
+        if self._size is not None and len(self._buffer) >= self._size:
+            record = self._take(self._size)
+            self._size = None
+            self._take_size()
+            return record
+        if self._ended and not self.ended:
+            raise self._fail("the stream ended within a record")
+        return None
 
-    @property
-    def ended(self) -> bool:
-        """Whether the stream has ended and every record was taken."""
-        return self._ended and not self._buffer
+    def _take_size(self) -> None:
+        """Take the head of the next record as soon as it is there, so that what follows is the record."""
+        if self._size is None and len(self._buffer) >= _SIZE.size:
+            (size,) = _SIZE.unpack(self._take(_SIZE.size))
+            if size == 0:
+                raise self._fail("an empty record")
+            self._size = size
 
-    def _size(self) -> int | None:
-        """Return the size of the record being waited for, once its head is there."""
-        if len(self._buffer) < _SIZE.size:
-            return None
-        (size,) = _SIZE.unpack_from(self._buffer)
-        if size == 0:
-            self._failed = True
-            raise RemoteProtocolError("an empty record")
-        return int(size)
+    def _take(self, size: int) -> bytes:
+        taken, self._buffer = self._buffer[:size], self._buffer[size:]
+        return taken
+
+    def _fail(self, what: str) -> RemoteProtocolError:
+        self._failed = True
+        return RemoteProtocolError(what)

@@ -1,13 +1,58 @@
 """A stream of a link, as any trio stream: bytes both ways, half-close, back-pressure."""
 
+from collections import deque
 from collections.abc import Callable
 
 import trio
 
 from f2fbuild.errors import F2FError
+from f2fbuild.limits import UNREAD_PART_BYTES
 from f2fbuild.net.exchange import ExchangeResetError
 from f2fbuild.net.frames import DATA_BYTES, ResetReason
 from f2fbuild.net.mux import Credited, Finished, Mux, Received, StreamEvent, WasReset
+
+
+class Unread:
+    """Bytes that came and were not read yet, copied once when they are.
+
+    Large frames are kept as they came; small ones are put together, so that a peer that sends many of them
+    costs no more memory than its window.
+    """
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._parts: deque[bytes | bytearray | memoryview] = deque()
+
+    def append(self, data: bytes | memoryview) -> None:
+        """Keep `data`."""
+        self.size += len(data)
+        last = self._parts[-1] if self._parts else None
+        if len(data) >= UNREAD_PART_BYTES:
+            self._parts.append(data)
+        elif isinstance(last, bytearray) and len(last) < UNREAD_PART_BYTES:
+            last += data
+        else:
+            self._parts.append(bytearray(data))
+
+    def take(self, most: int | None) -> bytes:
+        """Take out the first bytes, all or at most `most`."""
+        missing = self.size if most is None else min(most, self.size)
+        self.size -= missing
+        taken: list[bytes | bytearray | memoryview] = []
+        while missing:
+            part = self._parts.popleft()
+            if len(part) > missing:
+                rest = memoryview(part)
+                self._parts.appendleft(rest[missing:])
+                part = rest[:missing]
+            taken.append(part)
+            missing -= len(part)
+        return b"".join(taken)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._parts.clear()
+        self.size = 0
 
 
 class LinkStream(trio.abc.HalfCloseableStream):
@@ -34,7 +79,7 @@ class LinkStream(trio.abc.HalfCloseableStream):
         self._peer = peer
         self._opened_here = opened_here
         self._wake_writer = wake_writer
-        self._unread = bytearray()
+        self._unread = Unread()
         self._finished_here = self._finished_there = self._closed = False
         self._broken: F2FError | None = None
         self._readers = trio.lowlevel.ParkingLot()
@@ -66,21 +111,18 @@ class LinkStream(trio.abc.HalfCloseableStream):
         self._mux.finish(self.number)
         self._wake_writer()
 
-    async def receive_some(self, max_bytes: int | None = None) -> bytearray:
-        """Return bytes as they came, at most `max_bytes`; empty when the peer has finished."""
+    async def receive_some(self, max_bytes: int | None = None) -> bytes:
+        """Return what has come, at most `max_bytes`; empty when the peer has finished."""
         await trio.lowlevel.checkpoint()
-        while not self._unread and not self._finished_there:
+        while not self._unread.size and not self._finished_there:
             self._check_usable()
             await self._readers.park()
         if self._closed:
             raise trio.ClosedResourceError
-        if max_bytes is None or len(self._unread) <= max_bytes:
-            taken, self._unread = self._unread, bytearray()
-        else:
-            taken = self._unread[:max_bytes]
-            del self._unread[:max_bytes]
+        taken = self._unread.take(max_bytes)
         self._mux.consumed(self.number, len(taken))
-        self._wake_writer()
+        if self._mux.has_output():
+            self._wake_writer()
         return taken
 
     @property
@@ -131,10 +173,10 @@ class LinkStream(trio.abc.HalfCloseableStream):
             self._unread.clear()
         self._wake()
 
-    def _on_received(self, data: bytes) -> None:
+    def _on_received(self, data: bytes | memoryview) -> None:
         """Keep bytes until they are read; their amount is bounded by the mux."""
         if not self._closed:
-            self._unread += data
+            self._unread.append(data)
             self._readers.unpark_all()
 
     def _wake(self) -> None:

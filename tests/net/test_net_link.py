@@ -109,7 +109,7 @@ async def test_a_reader_that_never_reads_stops_only_its_stream_and_memory_is_bou
     async with linked(settings(), settings(answers)) as (alice, bob):
         exchanges = [await alice.open(BULK) for _ in range(5)]
         await trio.testing.wait_all_tasks_blocked()
-        unread = sum(len(stream._unread) for stream in alice._streams.values())
+        unread = sum(stream._unread.size for stream in alice._streams.values())
         assert 4 * limits.STREAM_WINDOW_BYTES < unread <= 5 * limits.STREAM_WINDOW_BYTES
         assert (await ask(alice)).checkpoint == ALICE.node_id.encode()
         await alice.ping()

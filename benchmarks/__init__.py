@@ -1,0 +1,1 @@
+"""What f2fbuild promises about speed, measured: `python -m benchmarks.NAME`."""
