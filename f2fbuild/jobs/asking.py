@@ -11,6 +11,7 @@ from io import FileIO
 import trio
 
 from f2fbuild import limits
+from f2fbuild.builder.metadata import manifest_digests
 from f2fbuild.errors import F2FError, LedgerError, NobodyError, RemoteProtocolError
 from f2fbuild.jobs.desk import Desk
 from f2fbuild.jobs.lifecycle import ASSIGNMENT, OPEN, AssignmentEvent, next_assignment_state
@@ -154,7 +155,8 @@ class Asking:
     async def _offer(self, job: Job, friend: Friend) -> None:
         now = self._desk.clock()
         # The builder fetches as soon as it has accepted, so it may from now on.
-        digests = [blob.sha256 for blob in job.offer.blobs]
+        manifest = self._desk.blobs.read(job.offer.metadata.sha256, job.offer.metadata.size)
+        digests = [*(blob.sha256 for blob in job.offer.blobs), *manifest_digests(manifest)]
         self._desk.access.allow(friend.node_id, digests, job.offer.deadline)
         message = SignedMessage(
             type=MessageKind.OFFER,

@@ -16,8 +16,8 @@ from f2fbuild.store.blobs import BlobStore
 class Bench:
     """The builder's durable rows, log, blobs and engine.
 
-    `node_id` is this node, `origin` its log; `logs` the directory in which build logs grow; `clock` returns
-    unix seconds and `random` so many random bytes.
+    `node_id` is this node, `origin` its log; `logs` the directory in which build logs grow, `work` that of
+    executions. `clock` returns unix seconds and `random` so many random bytes.
     """
 
     node_id: str
@@ -29,6 +29,7 @@ class Bench:
     access: BlobAccess
     changes: Changes
     logs: Path
+    work: Path
     clock: Callable[[], int]
     random: Callable[[int], bytes]
 

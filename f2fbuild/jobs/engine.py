@@ -34,6 +34,7 @@ class Prepared:
 class BuildOrder:
     """What to build: the definition, and files that were fetched and match their digests.
 
+    `work` is an empty directory for this execution; who ordered removes it.
     `fetch` gets a further blob (a metadata file, a package that no mirror has) from the submitter by digest
     and size limit in bytes.
     """
@@ -44,12 +45,13 @@ class BuildOrder:
     sources: Mapping[str, Path]
     lock: bytes
     metadata: bytes
+    work: Path
     fetch: Callable[[str, int], Awaitable[Path]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildReport:
-    """What an engine says of one execution; the files lie in the order's work directory until `forget`.
+    """What an engine says of one execution; the files lie in the order's work directory.
 
     `verified` tells whether every package of the environment was found in metadata signed by a key of this
     node's own target. `facts` describe host and environment; they are kept out of the ledger's leaves.

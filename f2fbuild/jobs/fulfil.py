@@ -14,6 +14,7 @@ from pathlib import Path
 import trio
 
 from f2fbuild import limits
+from f2fbuild.builder.workdir import remove_tree
 from f2fbuild.errors import F2FError
 from f2fbuild.jobs.bench import Bench
 from f2fbuild.jobs.engine import BuildOrder, BuildReport
@@ -78,6 +79,8 @@ class Fulfilment:
         Acceptances that were never logged are forgotten, for nobody heard of them. Builds that ran are given
         back. Results that were decided are committed to; they wait for their reveal in `run`.
         """
+        for left in self._bench.work.iterdir():
+            await self._clear(left.name)
         for task in self._bench.tasks.in_states(OPEN_STATES):
             if task.acceptance_index is None:
                 await self._recover_acceptance(task)
@@ -102,14 +105,17 @@ class Fulfilment:
     async def _fulfil(self, task: Task, limiter: trio.CapacityLimiter) -> None:
         """Bring one task to its end. Containment: a job's own failure ends in its closing entry."""
         if task.result is None:
-            report = await self._execute(task, limiter)
-            match report.outcome:
-                case Succeeded() | Failed() as result:
-                    task = await self._decide(task, result, report)
-                    task = await self._commit(task)
-                case Infra() | TimedOut() | Cancelled() as outcome:
-                    await self._close(task, closing_reason(outcome), report.detail)
-                    return
+            try:
+                report = await self._execute(task, limiter)
+                match report.outcome:
+                    case Succeeded() | Failed() as result:
+                        task = await self._decide(task, result, report)
+                        task = await self._commit(task)
+                    case Infra() | TimedOut() | Cancelled() as outcome:
+                        await self._close(task, closing_reason(outcome), report.detail)
+                        return
+            finally:
+                await self._clear(task.job)
         await self._wait_for_reveal(task)
         await self._reveal(task)
 
@@ -136,8 +142,11 @@ class Fulfilment:
         async def fetch(digest: str, size: int) -> Path:
             return await self._fetch(task.submitter, digest, size)
 
+        work = self._bench.work / task.job
+        work.mkdir()
         order = BuildOrder(
             job=task.job,
+            work=work,
             target=self._target(offer),
             definition=offer.definition,
             sources={source.name: files[source.name] for source in offer.sources},
@@ -223,6 +232,13 @@ class Fulfilment:
             return
         task = self._bench.tasks.change(task.job, self._bench.clock(), acceptance_index=index)
         await self._close(task, ClosingReason.GAVE_BACK, "the node was restarted")
+
+    async def _clear(self, job: str) -> None:
+        """Remove what is left of an execution; a build's own files may be unreadable, but are ours."""
+        work = self._bench.work / job
+        with trio.CancelScope(shield=True):
+            if work.exists():
+                await trio.to_thread.run_sync(remove_tree, work)
 
     def _products(self, task: Task) -> bytes:
         digest = statements.products_blob(task.result or b"")

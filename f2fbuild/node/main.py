@@ -17,7 +17,7 @@ from hypercorn.trio import serve
 from f2fbuild.api.app import create_app
 from f2fbuild.errors import ConfigurationError
 from f2fbuild.net.hints import parse_hint
-from f2fbuild.node import config
+from f2fbuild.node import clock, config
 from f2fbuild.node.engine import make_engine
 from f2fbuild.node.handlers import NodeHandlers
 from f2fbuild.node.identity import load_identity
@@ -41,7 +41,11 @@ def run(paths: Paths, tell: Callable[[str], None], engine: MakeEngine = make_eng
         F2FError: it cannot start.
     """
     needs = Needs(
-        paths=paths, settings=config.load(paths.config_file), identity=load_identity(paths), tell=tell
+        paths=paths,
+        settings=config.load(paths.config_file),
+        identity=load_identity(paths),
+        tell=tell,
+        clock=clock.now,
     )
     trio.run(_run, needs, engine)
 

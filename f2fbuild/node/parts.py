@@ -59,12 +59,16 @@ from f2fbuild.trust.keyring import Keyring
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Needs:
-    """What a node is made from; `tell` is given words that its owner may want to read."""
+    """What a node is made from.
+
+    `tell` is given words that its owner may want to read; `clock` returns unix seconds.
+    """
 
     paths: Paths
     settings: Settings
     identity: Identity
     tell: Callable[[str], None]
+    clock: Callable[[], int]
 
 
 MakeEngine: TypeAlias = Callable[[Needs, Targets], Engine]
@@ -188,6 +192,7 @@ class Parts:
             access=self.access,
             changes=self.changes,
             logs=_directory(self.paths.state / "tasks"),
+            work=_directory(self.paths.state / "work"),
             clock=clock.now,
             random=secrets.token_bytes,
         )
