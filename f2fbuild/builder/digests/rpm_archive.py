@@ -72,7 +72,7 @@ def _differences(record: cpio.Record, file: RpmFile, member: Member, *, stripped
 
 
 def _modes(file: RpmFile) -> frozenset[int]:
-    """The header's mode, and without setuid or setgid: rpm drops these for users and groups it does not know."""
+    """The header's mode, also without setuid or setgid: rpm drops these for owners that it does not know."""
     setuid = stat.S_ISUID if file.user != b"root" else 0
     setgid = stat.S_ISGID if file.group != b"root" else 0
     return frozenset(file.mode & ~dropped for dropped in (0, setuid, setgid, setuid | setgid))

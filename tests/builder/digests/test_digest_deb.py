@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from f2fbuild.builder.digests.control import check_buildinfo, parse_paragraph
 from f2fbuild.builder.digests.deb import digest_deb
+from f2fbuild.builder.digests.products import Digested, digest_product
 from f2fbuild.builder.digests.refusal import RefusalError, RefusalReason
 from f2fbuild.limits import CONTROL_FILE_BYTES
 
@@ -352,12 +353,17 @@ def test_paragraph() -> None:
         b"#A: 1\n",
         b"A: 1\n \nB: 2\n",
         b"\xff",
-        bytes(CONTROL_FILE_BYTES + 1),
     ],
 )
 def test_no_paragraph(data: bytes) -> None:
     with pytest.raises(RefusalError):
         parse_paragraph(data, where="control")
+
+
+def test_paragraph_that_is_too_large() -> None:
+    with pytest.raises(RefusalError) as caught:
+        parse_paragraph(b"A: " + b"a" * CONTROL_FILE_BYTES, where="control")
+    assert caught.value.reason == RefusalReason.TOO_LARGE
 
 
 def test_buildinfo() -> None:
@@ -376,3 +382,10 @@ def test_too_many_files(monkeypatch: pytest.MonkeyPatch) -> None:
     assert content(data)
     monkeypatch.setattr("f2fbuild.builder.digests.deb.DEB_FILES", 2)
     assert refusal(data) == RefusalReason.TOO_LARGE
+
+
+def test_udeb_is_read_like_a_deb(deb: bytes) -> None:
+    found = digest_product("tiny_1.0-1_all.udeb", io.BytesIO(deb), None)
+    assert isinstance(found, Digested)
+    assert (found.product.kind, found.product.content) == ("udeb", content(deb))
+    assert found.product.canonical == found.product.sha256 == hashlib.sha256(deb).hexdigest()

@@ -296,15 +296,18 @@ def test_missing_payload_digest(tiny: Path) -> None:
     parts = Parts.of(tiny.read_bytes())
     del parts.header[5097]
     assert refusal(parts.assemble(honest_payload_digest=False), tiny.name) == RefusalReason.DIGEST
-    parts = Parts.of(tiny.read_bytes())
+
+
+def test_payload_digest_of_another_type(tiny: Path) -> None:
     parts = Parts.of(tiny.read_bytes())
     retyped = string(5097, parts.header[5097].data[:-1].decode())
-    assert (
-        refusal(parts.put(retyped).assemble(honest_payload_digest=False), tiny.name) == RefusalReason.DIGEST
-    )
-    wrong = (
-        Parts.of(tiny.read_bytes()).assemble().replace(parts.header[5092].data, strings(5092, b"0" * 64).data)
-    )
+    forged = parts.put(retyped).assemble(honest_payload_digest=False)
+    assert refusal(forged, tiny.name) == RefusalReason.DIGEST
+
+
+def test_wrong_digest_of_the_compressed_payload(tiny: Path) -> None:
+    data, parts = tiny.read_bytes(), Parts.of(tiny.read_bytes())
+    wrong = data.replace(parts.header[5092].data, strings(5092, b"0" * 64).data)
     assert refusal(wrong, tiny.name) == RefusalReason.DIGEST
 
 
