@@ -121,6 +121,11 @@ def stolen_certificate() -> list[bytes]:
     return ALICE.write(BOB.certificate())
 
 
+def another_log() -> list[bytes]:
+    text = ALICE.certificate().text.replace(format_vkey(ALICE.vkey).encode(), format_vkey(BOB.vkey).encode())
+    return ALICE.write(entry.NodeCertificate(text=text))
+
+
 def signed_by_another() -> list[bytes]:
     return BOB.write(ALICE.certificate())
 
@@ -135,6 +140,7 @@ def no_envelope() -> list[bytes]:
         (foreign_entry, "entry 1"),
         (no_certificate, "entry 0"),
         (stolen_certificate, "entry 0"),
+        (another_log, "entry 0"),
         (signed_by_another, "entry 0"),
         (no_envelope, "entry 1"),
     ],

@@ -21,7 +21,7 @@ from f2fbuild.ledger.checkpoint import Checkpoint, open_checkpoint
 from f2fbuild.ledger.directory import COMMIT_POINTS
 from f2fbuild.ledger.disk import sync_directories, write_file
 from f2fbuild.ledger.files import LogInUseError
-from f2fbuild.ledger.log import Log
+from f2fbuild.ledger.log import Log, _Batch
 from f2fbuild.ledger.merkle import prove_consistency, verify_consistency
 from f2fbuild.ledger.proof import verify_proof
 
@@ -166,6 +166,12 @@ def test_concurrent_appends_share_commits(place: Path) -> None:
 def test_waiting_batches_are_committed_by_whoever_is_first(place: Path) -> None:
     """While one commit is on its way the others queue, and then all go in one commit."""
     inside, go_on, heads = threading.Event(), threading.Event(), list[int]()
+    queued = threading.Semaphore(0)
+
+    class Announced(list[_Batch]):
+        def append(self, batch: _Batch) -> None:
+            super().append(batch)
+            queued.release()
 
     def hold(name: str) -> None:
         if name == "full-written":
@@ -177,9 +183,10 @@ def test_waiting_batches_are_committed_by_whoever_is_first(place: Path) -> None:
     with Log.open(place, ALICE.log, on_commit_point=hold) as log, ThreadPoolExecutor(5) as pool:
         first = pool.submit(log.append, [b"first"])
         inside.wait()
+        log._queue = Announced()
         rest = [pool.submit(log.append, [b"rest %d" % n]) for n in range(4)]
-        while len(log._queue) < 4:
-            threading.Event().wait(0.001)
+        for _ in range(4):
+            queued.acquire()
         go_on.set()
         assert first.result() == range(1)
         assert sorted(future.result().start for future in rest) == [1, 2, 3, 4]

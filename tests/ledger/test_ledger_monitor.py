@@ -188,6 +188,12 @@ def mallory() -> evidence.Side:
     return side(BOB, [*entries, *ALICE.write(outcome(BOB.origin, product(b"evil")))])
 
 
+def late_certificate() -> evidence.Side:
+    """A log that names its statement key only after it has used another."""
+    entries = BOB.write(acceptance(), BOB.certificate(), outcome(BOB.origin, product(b"evil"), index=0))
+    return side(BOB, entries, first=1)
+
+
 def stolen_certificate() -> evidence.Side:
     return side(BOB, [*ALICE.write(ALICE.certificate(), acceptance(), outcome(BOB.origin, failure()))])
 
@@ -198,6 +204,7 @@ def stolen_certificate() -> evidence.Side:
         (lambda: side(BOB, log_of(BOB, product(b"good"))), "not two results"),
         (lambda: bob_side(index=1), "not an outcome"),
         (lambda: bob_side(first=1), "entry 0"),
+        (late_certificate, "entry 0"),
         (lambda: side(BOB, log_of(BOB, product(b"evil"), speaks_for=ALICE.origin)), "another log"),
         (mallory, "another key"),
         (stolen_certificate, "another log or statement key"),
