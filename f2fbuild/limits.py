@@ -349,6 +349,9 @@ CAPTURED_BYTES = 8 * MIB
 """Bytes of output kept of a program that is asked something, such as rpm queries."""
 
 # --- builder: builds -----------------------------------------------------------------------------
+SOURCE_FILES = 1_000
+"""Files of one source: TeX Live, the largest collections, have some hundred."""
+
 BUILD_CPUS = 1_024
 """CPUs that a build may ask to be shown."""
 
