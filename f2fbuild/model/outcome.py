@@ -6,7 +6,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeAlias
+from typing import TypeAlias, assert_never
 
 from f2fbuild.errors import FormatError
 from f2fbuild.limits import PRODUCT_NAME_BYTES
@@ -131,9 +131,10 @@ def result_digest(result: Result) -> str:
     match result:
         case Succeeded(products=products):
             lines = sorted(f"{p.kind} {p.canonical} {p.size} {p.name}\n" for p in products)
+            return sha256_hex("".join(lines).encode())
         case Failed(stage=stage, exit_class=exit_class):
-            lines = [f"failed {exit_class} {stage}\n"]
-    return sha256_hex("".join(lines).encode())
+            return sha256_hex(f"failed {exit_class} {stage}\n".encode())
+    assert_never(result)
 
 
 def closing_reason(outcome: Infra | TimedOut | Cancelled) -> ClosingReason:
@@ -145,3 +146,4 @@ def closing_reason(outcome: Infra | TimedOut | Cancelled) -> ClosingReason:
             return ClosingReason.TIMED_OUT
         case Cancelled():
             return ClosingReason.CANCELLED
+    assert_never(outcome)

@@ -6,7 +6,7 @@ closes and opens the commitment by its nonce.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, assert_never
 
 from f2fbuild.errors import FormatError
 from f2fbuild.limits import ENVELOPE_BYTES, PRODUCTS_PER_BUILD
@@ -70,6 +70,7 @@ def encode(statement: BuildStatement) -> EncodedStatement:
             )
         case Failed() as failure:
             return EncodedStatement(payload=canonical.encode(_test_result(statement, failure)))
+    assert_never(statement.result)
 
 
 def decode(payload: bytes, products: bytes = b"", *, where: str = "statement") -> BuildStatement:

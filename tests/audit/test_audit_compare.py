@@ -97,6 +97,16 @@ def test_who_was_replaced_and_answers_after_all_is_back() -> None:
     assert (late.kind, late.denominator) == (VerdictKind.DISPUTED, 3)
 
 
+def test_who_was_replaced_and_accepts_again_takes_over_nobodys_seat() -> None:
+    seats = (Seat(owner="bob"), Seat(owner="dave", replaces="bob"), Seat(owner="bob", replaces="dave"))
+    of = Ballot(job_class=JobClass.TESTING, quorum=WIDE, seats=seats, votes=())
+    assert [judge(replace(of, seats=seats[:n]), everybody, ended=True).denominator for n in (1, 2, 3)] == [
+        1,
+        1,
+        2,
+    ]
+
+
 def test_an_owner_without_a_seat_is_not_looked_at() -> None:
     of = ballot(vote("bob", GOOD), vote("dave", GOOD))
     stranger = replace(of, votes=(*of.votes, vote("mallory", BAD)))

@@ -179,12 +179,13 @@ def test_what_holds_for_every_answer(
     answer = ask(of, verdict(kind), quorum=quorum, obtainable=obtainable, at_once=at_once)
     held = [one for one in of if one.state in OPEN or one.state is S.DONE]
     match answer:
-        case AskMore(number=number, excluding=excluding, replacing=replacing):
+        case AskMore(number=number, tie_break=tie_break, excluding=excluding, replacing=replacing):
             assert obtainable
             assert len(replacing) <= number
             assert {one.owner for one in held} <= excluding
             assert set(replacing) <= excluding - {one.owner for one in held}
-            assert len(held) + number <= max(quorum.builders + quorum.tie_breakers, len(held) + 1)
+            alike = sum(one.tie_break is tie_break for one in held)
+            assert alike + number <= (quorum.tie_breakers if tie_break else quorum.builders)
         case Wait(open=waiting):
             assert 0 < waiting <= sum(one.state in OPEN for one in of)
         case GiveUp():
