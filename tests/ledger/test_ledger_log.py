@@ -232,6 +232,7 @@ def prove(place: Path, old: int) -> Sequence[bytes]:
         return prove_consistency(old, log.size, log.read_hash)
 
 
+@pytest.mark.unprivileged
 def test_killed_again_and_again(place: Path) -> None:
     """One crash after another, at every point in turn: the log only ever grows."""
     size = 0
@@ -294,6 +295,7 @@ def test_everything_is_synced_before_it_is_spoken_of(
 # --- two holders ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.unprivileged
 def test_a_second_process_is_refused(place: Path) -> None:
     with Log.open(place, ALICE.log):
         command = [sys.executable, str(CHILD), str(place), "none", "0", "0", "1"]
@@ -406,6 +408,7 @@ with Log.open(Path(sys.argv[1]), ALICE.log) as log:
 """
 
 
+@pytest.mark.unprivileged
 def test_a_file_that_may_not_grow(place: Path) -> None:
     """The same without root: the kernel refuses to write more than 50,000 bytes into one file."""
     path = os.pathsep.join([str(CHILD.parent), *sys.path])
