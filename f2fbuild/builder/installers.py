@@ -27,8 +27,11 @@ touch /tmp/started
 _FINISH: Final = """
 cd "$root"
 rm -rf ./etc/hostname ./etc/resolv.conf ./var/cache/ldconfig ./var/cache/apt ./var/cache/debconf/*-old
-rm -rf ./var/lib/dpkg/*-old ./etc/passwd- ./etc/group- ./etc/shadow- ./etc/gshadow- ./etc/.pwd.lock
+rm -rf ./var/lib/dpkg/*-old ./var/lib/rpm/*-shm ./etc/passwd- ./etc/group- ./etc/shadow- ./etc/gshadow- ./etc/.pwd.lock
 if [ -d ./var/log ]; then find ./var/log -type f -delete; fi
+"""
+
+_DATE: Final = """
 find . -xdev -newer /tmp/started -exec touch --no-dereference --date="@$epoch" {} +
 """
 
@@ -81,14 +84,14 @@ _LIBRARIES: Final = {"amd64": "lib32 lib64 libx32"}
 
 def deb_extraction(arch: str, *, merged: bool) -> str:
     """Return the bash program that unpacks a base's packages into /layer, before its own dpkg can run."""
-    libraries = f"libraries='{_LIBRARIES.get(arch, '')}'\n"
-    return _START + "cd /layer\n" + libraries + (_DEB_MERGED if merged else "") + _DEB_EXTRACT
+    settings = f"cd /layer\nepoch={INSTALL_EPOCH}\nlibraries='{_LIBRARIES.get(arch, '')}'\n"
+    return _START + settings + (_DEB_MERGED if merged else "") + _DEB_EXTRACT + _DATE
 
 
 def installation(kind: Format, root: str) -> str:
     """Return the bash program that installs /tmp/packages into `root`: / by its own programs, or /layer."""
     install = _DEB_INSTALL if kind is Format.DEB else _RPM_INSTALL
-    return f"{_START}root={root}\nepoch={INSTALL_EPOCH}\n{install}{_FINISH}"
+    return f"{_START}root={root}\nepoch={INSTALL_EPOCH}\n{install}{_FINISH}{_DATE}"
 
 
 def query(kind: Format) -> tuple[str, ...]:

@@ -3,8 +3,8 @@
 A mirror is a place, not an authority: everything read here is checked against signed metadata by the caller.
 """
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Final, TypeAlias
 from urllib.parse import unquote, urlsplit
@@ -38,7 +38,8 @@ async def read(client: Client, uri: str, *, most: int) -> bytes:
     Raises:
         MirrorError: not there, no answer, or larger than `most`.
     """
-    return b"".join([piece async for piece in _pieces(client, uri, most)])
+    async with aclosing(_pieces(client, uri, most)) as pieces:
+        return b"".join([piece async for piece in pieces])
 
 
 async def download(client: Client, uri: str, path: Path, *, most: int) -> None:
@@ -47,22 +48,23 @@ async def download(client: Client, uri: str, path: Path, *, most: int) -> None:
     Raises:
         MirrorError: not there, no answer, or larger than `most`; `path` may hold a part.
     """
-    async with await trio.open_file(path, "xb") as file:
-        async for piece in _pieces(client, uri, most):
+    async with aclosing(_pieces(client, uri, most)) as pieces, await trio.open_file(path, "xb") as file:
+        async for piece in pieces:
             await file.write(piece)
 
 
-async def _pieces(client: Client, uri: str, most: int) -> AsyncIterator[bytes]:
+async def _pieces(client: Client, uri: str, most: int) -> AsyncGenerator[bytes, None]:
     total = 0
     source = _local(uri) if urlsplit(uri).scheme in _LOCAL else _remote(client, uri)
-    async for piece in source:
-        total += len(piece)
-        if total > most:
-            raise MirrorError(f"is larger than {most} bytes", where=uri)
-        yield piece
+    async with aclosing(source) as pieces:
+        async for piece in pieces:
+            total += len(piece)
+            if total > most:
+                raise MirrorError(f"is larger than {most} bytes", where=uri)
+            yield piece
 
 
-async def _local(uri: str) -> AsyncIterator[bytes]:
+async def _local(uri: str) -> AsyncGenerator[bytes, None]:
     try:
         async with await trio.open_file(unquote(urlsplit(uri).path), "rb") as file:
             while piece := await file.read(MIB):
@@ -71,12 +73,13 @@ async def _local(uri: str) -> AsyncIterator[bytes]:
         raise MirrorError(f"cannot be read: {error.strerror}", where=uri) from error
 
 
-async def _remote(client: Client, uri: str) -> AsyncIterator[bytes]:
+async def _remote(client: Client, uri: str) -> AsyncGenerator[bytes, None]:
     try:
         async with client.stream("GET", uri) as response:
             if response.status_code != httpx.codes.OK:
                 raise MirrorError(f"the mirror answers {response.status_code}", where=uri)
-            async for piece in response.aiter_bytes(MIB):
-                yield piece
+            async with aclosing(response.aiter_bytes(MIB)) as pieces:  # type: ignore[type-var]  # is a generator, typed as iterator
+                async for piece in pieces:
+                    yield piece
     except httpx.HTTPError as error:
         raise MirrorError(f"the mirror does not answer: {error!r}", where=uri) from error
