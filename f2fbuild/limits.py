@@ -445,5 +445,8 @@ JOBS_PER_FRIEND = 4
 NEWS_SECONDS = 10
 """Seconds for telling one friend something that it would also find out by itself."""
 
+SOURCE_FILE_BYTES = 512 * MIB
+"""Bytes of one source file fetched from an archive: the largest upstream tarballs have a few hundred MiB."""
+
 BUILD_CPUS_SHOWN = 2
 """CPUs that a build is shown: pinned in the build key, and every builder has as many."""

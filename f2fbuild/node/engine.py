@@ -7,7 +7,7 @@ signed by their keys, and every package must be in it (`builder.verify`).
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,15 +23,15 @@ from f2fbuild.builder.locks import EnvironmentLock, format_lock, lock_digest, pa
 from f2fbuild.builder.metadata import assemble, manifest_digests, metadata_blobs, metadata_manifest
 from f2fbuild.builder.packages import PackageStore
 from f2fbuild.builder.parameters import Parameters, read_parameters
-from f2fbuild.builder.plan import pins_of
+from f2fbuild.builder.plan import pins_of, plan_build
 from f2fbuild.builder.resolve import resolve
 from f2fbuild.builder.runner import Build, digest_products, run_build
-from f2fbuild.builder.source import SourceFacts, inspect
+from f2fbuild.builder.source import SourceFacts, inspect_source
+from f2fbuild.builder.steps import Plan
 from f2fbuild.builder.targets import Format, Target
 from f2fbuild.builder.verify import Unverified, Verified, verify_lock
 from f2fbuild.errors import FormatError, RefusedError, UsageError
 from f2fbuild.jobs.engine import BuildOrder, BuildReport, Prepared, Progress
-from f2fbuild.model.digest import sha256_hex
 from f2fbuild.model.job import AssignmentState, BuildDefinition, Dependency
 from f2fbuild.model.outcome import Infra, Product, Stage
 from f2fbuild.node.parts import Needs
@@ -51,13 +51,22 @@ class _Root:
 class LocalEngine:
     """Builds on this machine. Fulfils `jobs.engine.Engine`."""
 
-    def __init__(self, needs: Needs, targets: Targets) -> None:
-        """Keep packages and layers below the cache directory, which nodes of one host may share."""
+    def __init__(
+        self, needs: Needs, targets: Targets, *, plan: Callable[[BuildDefinition], Plan] = plan_build
+    ) -> None:
+        """Keep packages and layers below the cache directory, which nodes of one host may share.
+
+        Args:
+            needs: settings, directories, clock.
+            targets: what can be built here.
+            plan: turns a definition into the commands of a build.
+        """
         cache = needs.paths.cache
         packages = PackageStore(cache / "packages")
         self._buildroots = Buildroots(cache / "layers", packages)
         self._worlds = Layers(cache / "solver")
         self._targets = targets
+        self._plan = plan
         self._clock = needs.clock
         builder = needs.settings.builder
         self._limits = ProcessLimits(
@@ -71,23 +80,22 @@ class LocalEngine:
     async def prepare(self, target: str, source: Path) -> Prepared:
         """Inspect a source and lock its environment by the newest signed metadata of the target."""
         wanted = self._targets.get(target)
-        facts = await inspect(source)
+        facts = await inspect_source(source)
         if facts.format is not wanted.format:
             raise UsageError(f"{source.name} cannot be built for a {wanted.format} target", where=target)
         metadata = await fetch_metadata(wanted)
         vouched = await vouch(wanted, metadata)
         lock = await resolve(wanted, facts.requirements, vouched, self._worlds)
-        digests = {name: await trio.to_thread.run_sync(_sha256, path) for name, path in facts.files.items()}
         definition = BuildDefinition(
             parameters=_parameters(wanted, lock, facts).to_json(),
-            sources=tuple(Dependency(name=name, sha256=digests[name]) for name in sorted(digests)),
+            sources=tuple(Dependency(name=file.name, sha256=file.sha256) for file in facts.files),
             lock=lock_digest(lock),
         )
         return Prepared(
             title=f"{facts.name}-{facts.version}",
             arch=wanted.arch,
             definition=definition,
-            sources=facts.files,
+            sources=facts.paths,
             lock=format_lock(lock),
             metadata=metadata_manifest(metadata),
             metadata_blobs=metadata_blobs(metadata),
@@ -121,7 +129,12 @@ class LocalEngine:
             state, detail = _STATES.get(stage, (AssignmentState.BUILDING, str(stage)))
             progress.state(state, detail)
 
-        build = Build(definition=order.definition, sources=order.sources, limits=self._limits)
+        build = Build(
+            definition=order.definition,
+            plan=self._plan(order.definition),
+            sources=order.sources,
+            limits=self._limits,
+        )
         report = await run_build(
             build, _Root(lower=lower), order.work, on_stage=on_stage, on_log=progress.log
         )
@@ -206,10 +219,6 @@ def _upstream(version: str) -> str:
     """Return the upstream part of a package version: what the tool itself says it is."""
     without_epoch = version.rsplit(":", 1)[-1]
     return without_epoch.split("-", 1)[0].split("+", 1)[0]
-
-
-def _sha256(path: Path) -> str:
-    return sha256_hex(path.read_bytes())
 
 
 def _lay_out(directory: Path, files: Mapping[str, Path]) -> None:

@@ -12,7 +12,7 @@ from f2fbuild.api import replies
 from f2fbuild.cli.main import command
 from f2fbuild.cli.output import Output, marked
 from f2fbuild.errors import UsageError
-from f2fbuild.node import main as node_main
+from f2fbuild.node.main import run as run_node
 from f2fbuild.node.setup import Done, Wishes, set_up
 from f2fbuild.store.paths import Paths
 from f2fbuild.trust.snapshot import Owner
@@ -63,7 +63,7 @@ def node() -> None:
 @command
 def run(output: Output) -> None:
     """Run the node in the foreground until it is interrupted."""
-    node_main.run(Paths.from_environment(os.environ), ready=lambda text: output.hint(marked(text)))
+    run_node(Paths.from_environment(os.environ), lambda text: output.hint(marked(text)))
 
 
 def _choose(keys: tuple[Owner, ...]) -> str:
