@@ -87,8 +87,9 @@ class LinkStream(trio.abc.HalfCloseableStream):
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Queue all of `data`, waiting for the peer's credit; returns when the link holds the rest."""
-        await trio.lowlevel.checkpoint()
         rest = memoryview(bytes(data))
+        if self._mux.sendable(self.number) >= len(rest):
+            await trio.lowlevel.checkpoint()
         while rest:
             size = min(await self._wait_sendable(min(len(rest), DATA_BYTES)), len(rest))
             whole = size if size == len(rest) else size - size % DATA_BYTES
@@ -113,7 +114,8 @@ class LinkStream(trio.abc.HalfCloseableStream):
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         """Return what has come, at most `max_bytes`; empty when the peer has finished."""
-        await trio.lowlevel.checkpoint()
+        if self._unread.size or self._finished_there:
+            await trio.lowlevel.checkpoint()
         while not self._unread.size and not self._finished_there:
             self._check_usable()
             await self._readers.park()
