@@ -175,8 +175,6 @@ def _read_entry(tag: int, kind: int, count: int, store: bytes, start: int) -> tu
         end = _strings_end(tag, tag_type, count, store, start)
     else:
         end = start + count * _WIDTH[tag_type]
-    if end > len(store):
-        raise _malformed(f"tag {tag} ends outside of the header")
     return Entry(tag=tag, type=tag_type, count=count, data=store[start:end]), end
 
 

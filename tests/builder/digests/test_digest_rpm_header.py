@@ -198,3 +198,20 @@ def test_cut_anywhere(tiny: Path) -> None:
     for end in [*range(200), *range(200, len(data) - 200, 23), *range(len(data) - 200, len(data))]:
         with pytest.raises(RefusalError):
             digest(data[:end], tiny.name)
+
+
+@pytest.mark.parametrize(
+    "first", [(62, 7, 2, 16), (63, 6, 2, 16), (63, 7, 1, 16), (63, 7, 3, 16), (63, 7, 2, 15), (63, 7, -2, 16)]
+)
+def test_region_entry_against_an_honest_trailer(first: tuple[int, ...]) -> None:
+    data = format_header(IMMUTABLE, [string(1000, "a")])
+    assert data[16:32] == struct.pack(">IIiI", 63, 7, 2, 16)
+    assert refusal(data[:16] + struct.pack(">IIiI", *first) + data[32:]) == RefusalReason.MALFORMED
+
+
+def test_strings_do_not_start_over() -> None:
+    """More strings than there are, by just so many that a search from the start would end in place."""
+    honest = format_header(IMMUTABLE, [strings(1000, b"a", b"b")])
+    zeros = honest[16 + 2 * 16 :].count(b"\0")
+    entry = Entry(tag=1000, type=TagType.STRING_ARRAY, count=zeros + 3, data=b"a\0b\0")
+    assert refusal(format_header(IMMUTABLE, [entry])) == RefusalReason.MALFORMED
