@@ -101,17 +101,11 @@ def parse_packages(index: bytes) -> Iterator[tuple[Offer, bytes]]:
 
 def wanted_stanzas(index: bytes, names: frozenset[str]) -> Iterator[tuple[Offer, bytes]]:
     """Yield what `parse_packages` yields for the packages called `names` only, many times faster."""
-    position = 0
-    pattern = re.compile(
-        rb"^Package: (?:" + b"|".join(re.escape(n.encode()) for n in sorted(names)) + rb")$", re.M
-    )
-    for found in pattern.finditer(index):
-        if found.start() < position:
-            continue
+    choices = b"|".join(re.escape(name.encode()) for name in sorted(names))
+    for found in re.finditer(rb"^Package: (?:" + choices + rb")$", index, re.MULTILINE):
         start = index.rfind(b"\n\n", 0, found.start() + 1)
         end = index.find(b"\n\n", found.end())
-        position = end if end >= 0 else len(index)
-        yield from parse_packages(index[start + 2 if start >= 0 else 0 : position])
+        yield from parse_packages(index[start + 2 if start >= 0 else 0 : end if end >= 0 else len(index)])
 
 
 def safe_location(location: str, where: str) -> str:

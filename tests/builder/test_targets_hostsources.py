@@ -13,6 +13,7 @@ URIs: http://mirror.example/debian/
 Suites: bookworm bookworm-updates
  trixie
 Components: main
+stray
 # a comment
 Signed-By: /usr/share/keyrings/archive.gpg
 
