@@ -21,7 +21,7 @@ from f2fbuild.builder.digests import report as reports
 from f2fbuild.builder.digests.rpm_pins import RpmPins
 from f2fbuild.builder.exits import Exit, ExitCause, ProcessLimits
 from f2fbuild.builder.hosttools import host_programs, host_python, python_module
-from f2fbuild.builder.plan import pins_of, plan_build
+from f2fbuild.builder.plan import pins_of
 from f2fbuild.builder.running import SandboxError
 from f2fbuild.builder.sandbox import Bind, Mount, Overlay, Sandbox, Tmpfs
 from f2fbuild.builder.steps import SOURCES, Plan, Step
@@ -48,9 +48,10 @@ class Buildroot(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Build:
-    """What to build, from which files by name, and what it may take."""
+    """What to build by which plan, from which files by name, and what it may take."""
 
     definition: BuildDefinition
+    plan: Plan
     sources: Mapping[str, Path]
     limits: ProcessLimits
 
@@ -84,12 +85,12 @@ async def run_build(
         FormatError: a definition that this node does not build.
         SourceDigestError: a source file is not the one that was ordered.
     """
-    plan, pins = plan_build(build.definition), pins_of(build.definition)
+    pins = pins_of(build.definition)
     places = await trio.to_thread.run_sync(make_work_directory, work)
     try:
         digests = {source.name: source.sha256 for source in build.definition.sources}
         await trio.to_thread.run_sync(place_sources, places, build.sources, digests)
-        run = _Run(plan, build.limits, buildroot, places)
+        run = _Run(build.plan, build.limits, buildroot, places)
         outcome, detail = await run.steps(on_stage, on_log)
         if outcome is None:
             on_stage(Stage.PACKAGE)
