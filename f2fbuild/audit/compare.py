@@ -29,7 +29,7 @@ from f2fbuild.model.verdict import Verdict, VerdictKind
 from f2fbuild.model.vote import Ballot, Seat, Vote
 
 INDEPENDENT_OWNERS = 2
-"""Independent owners that an agreement of several needs, and that must contradict whoever is accused."""
+"""Independent owners that an agreement of several needs, thus the fewest that contradict who is accused."""
 
 HOST_FACTS = ("kernel", "cpu_vendor", "distribution")
 """Facts of which a release wants two values in at least one: one tainted platform must not be everybody's."""
@@ -128,10 +128,8 @@ class _Count:
         return tuple(sorted(owner for owner in others if self._independent((owner,)) > 0))
 
     def _confirmed(self, winner: Group) -> bool:
-        breakers = {seat.owner for seat in self._ballot.seats if seat.tie_break}
-        return (
-            not breakers.isdisjoint(winner.owners) and self._independent(winner.owners) >= INDEPENDENT_OWNERS
-        )
+        """Whether a tie-breaker agrees. Where somebody dissents, `_enough` took two independent owners."""
+        return any(seat.tie_break and seat.owner in winner.owners for seat in self._ballot.seats)
 
     def _equivalent(self) -> bool:
         owners = tuple(sorted({vote.owner for vote in self._tally.counted}))

@@ -182,6 +182,12 @@ def test_hosts_that_are_alike_make_no_release(facts: dict[str, str]) -> None:
     assert kind(release(*votes), ended=True) is VerdictKind.INCONCLUSIVE
 
 
+def test_a_host_that_says_nothing_is_not_another_host() -> None:
+    said: tuple[dict[str, str], ...] = ({"kernel": "6.1"}, {"kernel": ""}, {})
+    votes = [replace(one, facts=facts) for one, facts in zip(three(), said, strict=True)]
+    assert kind(release(*votes), ended=True) is VerdictKind.INCONCLUSIVE
+
+
 def test_a_release_needs_two_independent_owners() -> None:
     assert kind(release(*three()), behind("bob", "dave", "erin"), ended=True) is VerdictKind.INCONCLUSIVE
     assert kind(release(*three()), behind("bob", "dave"), ended=False) is VerdictKind.AGREE

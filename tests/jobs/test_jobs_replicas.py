@@ -105,6 +105,14 @@ def test_a_lost_tie_breaker_is_replaced_and_not_used_up() -> None:
     assert ask(of) == more(1, "bob", "dave", "tie1", tie_break=True, replacing=("tie1",))
 
 
+def test_a_seat_is_replaced_by_one_of_its_kind() -> None:
+    of = asked(tie1=S.LOST, bob=S.LOST, dave=S.DONE)
+    assert ask(of) == more(1, "tie1", "bob", "dave", replacing=("bob",))
+    taken_over = Asked(node="n", owner="erin", state=S.DONE, replaces="bob")
+    expected = more(1, "tie1", "bob", "dave", "erin", tie_break=True, replacing=("tie1",))
+    assert ask([*of, taken_over]) == expected
+
+
 def test_nobody_left_ends_the_wait_once_all_have_answered() -> None:
     assert ask([], obtainable=False) == GiveUp(reason=GiveUpReason.NOBODY)
     assert ask(asked(bob=S.BUILDING), obtainable=False) == Wait(open=1)
