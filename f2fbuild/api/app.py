@@ -14,7 +14,8 @@ from starlette.routing import Route
 
 from f2fbuild import limits
 from f2fbuild.api.calls import CALLS, STREAMS
-from f2fbuild.api.replies import ErrorReply, Reply
+from f2fbuild.api.failures import to_reply
+from f2fbuild.api.replies import Reply
 from f2fbuild.api.requests import Request
 from f2fbuild.errors import F2FError, UsageError
 
@@ -34,17 +35,6 @@ class Handlers(Protocol):
         ...
 
 
-def error_reply(error: F2FError) -> ErrorReply:
-    """Return an error as the reply that carries it to the command line."""
-    return ErrorReply(
-        error=type(error).__name__,
-        exit_code=error.exit_code,
-        what=error.what,
-        where=error.where,
-        hint=error.hint,
-    )
-
-
 def create_app(handlers: Handlers) -> Starlette:
     """Return the ASGI application that answers by `handlers`."""
 
@@ -53,7 +43,7 @@ def create_app(handlers: Handlers) -> Starlette:
             try:
                 reply = await handlers.call(await _read(http, kind))
             except F2FError as error:
-                return Response(msgspec.json.encode(error_reply(error)), 400, media_type=MEDIA_TYPE)
+                return Response(msgspec.json.encode(to_reply(error)), 400, media_type=MEDIA_TYPE)
             return Response(msgspec.json.encode(reply), media_type=MEDIA_TYPE)
 
         return Route(f"/v1/{name}", endpoint, methods=["POST"])
@@ -63,7 +53,7 @@ def create_app(handlers: Handlers) -> Starlette:
             try:
                 request = await _read(http, kind)
             except F2FError as error:
-                return Response(msgspec.json.encode(error_reply(error)), 400, media_type=MEDIA_TYPE)
+                return Response(msgspec.json.encode(to_reply(error)), 400, media_type=MEDIA_TYPE)
             return StreamingResponse(_lines(handlers.stream(request)), media_type=STREAM_MEDIA_TYPE)
 
         return Route(f"/v1/{name}", endpoint, methods=["POST"])
@@ -78,7 +68,7 @@ async def _lines(replies: AsyncIterator[Reply]) -> AsyncIterator[bytes]:
         async for reply in replies:
             yield msgspec.json.encode(reply) + b"\n"
     except F2FError as error:
-        yield msgspec.json.encode(error_reply(error)) + b"\n"
+        yield msgspec.json.encode(to_reply(error)) + b"\n"
 
 
 async def _read(http: HttpRequest, kind: type[Request]) -> Request:

@@ -273,7 +273,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Logs(Reply, frozen=True, kw_only=True, tag="f2fbuild.logs/1"):
-    """All logs kept here, and what was found in them."""
+    """All logs kept here, this node's own first, and what was found in them."""
 
     logs: tuple[Log, ...]
     findings: tuple[Finding, ...]

@@ -13,7 +13,7 @@ import click
 
 from f2fbuild.api.client import Client
 from f2fbuild.cli.output import Output
-from f2fbuild.errors import F2FError
+from f2fbuild.errors import F2FError, StorageError
 from f2fbuild.store.paths import Paths
 
 _COMMANDS = {
@@ -36,10 +36,11 @@ _COMMANDS = {
     "demo": "demo:demo",
 }
 _ALIASES = {
-    "watch-task": "watch",
-    "watch-logs": "logs",
-    "download-build": "download",
-    "cancel-task": "cancel",
+    "watch-task": "watch:watch",
+    "watch-logs": "watch:logs",
+    "download-build": "job:download",
+    "list-builds": "job:list_",
+    "cancel-task": "job:cancel",
 }
 """Koji's and Copr's spellings, hidden."""
 
@@ -51,7 +52,7 @@ class _Program(click.Group):
         return list(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        found = _COMMANDS.get(_ALIASES.get(cmd_name, cmd_name))
+        found = _COMMANDS.get(cmd_name) or _ALIASES.get(cmd_name)
         if found is None:
             return None
         module, name = found.split(":")
@@ -61,7 +62,7 @@ class _Program(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and self.get_command(ctx, args[0]) is None:
+        if not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
             near = difflib.get_close_matches(args[0], _COMMANDS, n=1)
             meant = f" Did you mean `{near[0]}`?" if near else ""
             ctx.fail(f"no such command `{args[0]}`.{meant}")
@@ -88,11 +89,36 @@ def command(function: Callable[Concatenate[Output, P], None]) -> Callable[..., N
         output = Output.open(json=bool(options.pop("json")))
         try:
             function(output, *args, **options)
-        except F2FError as error:
-            output.error(error)
-            sys.exit(error.exit_code)
+        except (F2FError, OSError, BaseExceptionGroup) as error:
+            told = _told(error)
+            if told is None:
+                raise
+            output.error(told)
+            sys.exit(told.exit_code)
 
     return click.option("--json", is_flag=True, help="Print versioned JSON.")(run)
+
+
+def _told(error: BaseException) -> F2FError | None:
+    """Return what a person is told of an error; None for a bug, and when the output's reader went away."""
+    match error:
+        case F2FError():
+            return error
+        case BrokenPipeError():
+            return None
+        case OSError():
+            # Of a file that the user named; the rooms have words of their own for theirs.
+            return StorageError(error.strerror or str(error), where=str(error.filename or ""))
+        case BaseExceptionGroup():
+            # Nurseries wrap what went wrong in them; a person wants the first cause.
+            known, others = error.split(F2FError)
+            return _first(known) if known is not None and others is None else None
+    return None
+
+
+def _first(group: BaseExceptionGroup[F2FError]) -> F2FError:
+    first = group.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first
 
 
 def client() -> Client:

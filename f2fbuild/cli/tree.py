@@ -47,9 +47,12 @@ def verdict_line(job: Job) -> str:
     return "  ".join(words)
 
 
-def dissents(job: Job) -> bool:
-    """Return whether somebody contradicted the result."""
-    return job.verdict is not None and job.verdict.kind is VerdictKind.DISPUTED
+def dissents(job: Job) -> list[str]:
+    """Return a line for each builder that contradicts a result which enough others agreed on."""
+    if job.verdict is None or job.verdict.kind is not VerdictKind.DISPUTED:
+        return []
+    against = [one for one in job.assignments if one.owner in job.verdict.accuses]
+    return [f"dissent  {_state(one, job)}" for one in against]
 
 
 def _assignment(assignment: Assignment, job: Job) -> str:

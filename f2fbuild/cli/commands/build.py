@@ -16,7 +16,14 @@ from f2fbuild.model.job import JobClass
 @click.command()
 @click.argument("target")
 @click.argument("source", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--class", "job_class", type=click.Choice(list(JobClass)), default=JobClass.TESTING)
+@click.option(
+    "--class",
+    "job_class",
+    type=click.Choice(list(JobClass)),
+    default=JobClass.TESTING,
+    show_default=True,
+    help="How much agreement it needs.",
+)
 @click.option("--builders", type=click.IntRange(1, 100), help="How many friends to ask at first.")
 @click.option("--agree", type=click.IntRange(1, 100), help="How many of them must agree.")
 @click.option("--deadline", type=click.IntRange(1, 20160), default=1440, help="Minutes.", show_default=True)
@@ -54,7 +61,11 @@ def build(
 
 
 def _in_foreground() -> bool:
-    return sys.stdin.isatty() and os.getpgrp() == os.tcgetpgrp(sys.stdin.fileno())
+    try:
+        return os.getpgrp() == os.tcgetpgrp(sys.stdin.fileno())
+    except OSError:
+        # No terminal, or one that does not control this process: nobody waits in front of it.
+        return False
 
 
 def _submitted(output: Output, job: replies.Job) -> None:

@@ -5,6 +5,7 @@ import click
 from f2fbuild.api import replies, requests
 from f2fbuild.cli.main import client, command
 from f2fbuild.cli.output import Output, marked
+from f2fbuild.model.digest import short_id
 
 
 @click.group()
@@ -23,7 +24,7 @@ def list_(output: Output) -> None:
         return
     for item in found.divergences:
         sides = " | ".join(", ".join(marked(owner) for owner in group.owners) for group in item.groups)
-        output.line(f"{item.job[:8]}  {marked(item.title):<32} {item.verdict:<12} {sides}")
+        output.line(f"{short_id(item.job)}  {marked(item.title):<32} {item.verdict:<12} {sides}")
 
 
 @divergence.command()

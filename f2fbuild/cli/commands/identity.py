@@ -6,7 +6,7 @@ import click
 
 from f2fbuild.api import replies, requests
 from f2fbuild.cli.main import client, command
-from f2fbuild.cli.output import Output
+from f2fbuild.cli.output import Output, marked
 
 
 @click.group()
@@ -33,7 +33,7 @@ def card(output: Output, dial: tuple[str, ...], file: Path | None) -> None:
     elif file is None:
         click.echo(found.text, nl=False)
     else:
-        output.hint(f"wrote {file}")
+        output.hint(f"wrote {marked(str(file))}")
         output.next_steps(f"f2fbuild peer add {file.name}   (on the friend's machine)")
 
 
@@ -47,6 +47,6 @@ def show(output: Output) -> None:
         output.reply(found)
         return
     output.line(f"owner      {found.owner}")
-    output.line(f"node       {found.node}  {found.node_id}")
+    output.line(f"node       {marked(found.node)}  {found.node_id}")
     output.line(f"log        {found.vkey}")
     output.line(f"statements {found.statement_key}")

@@ -16,7 +16,7 @@ def job() -> None:
 
 
 @job.command("list")
-@click.option("--limit", type=click.IntRange(1, 1000), default=100, show_default=True)
+@click.option("--limit", type=click.IntRange(1, 1000), default=100, show_default=True, help="How many.")
 @command
 def list_(output: Output, limit: int) -> None:
     """List jobs, newest first."""
@@ -76,7 +76,14 @@ def retry(output: Output, job: str) -> None:
 
 @click.command()
 @click.argument("job")
-@click.option("-o", "--output", "directory", type=click.Path(file_okay=False, path_type=Path), default=Path())
+@click.option(
+    "-o",
+    "--output",
+    "directory",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(),
+    help="The directory, this one without.",
+)
 @click.option("--builder", default="", metavar="PEER", help="This builder's products instead of the agreed.")
 @click.option("--logs", is_flag=True, help="The build logs too.")
 @command

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from f2fbuild.api import replies, requests
+from f2fbuild.cli.files import read_text
 from f2fbuild.cli.main import client, command
 from f2fbuild.cli.output import Output, marked
 from f2fbuild.cli.prompts import confirmed
@@ -32,7 +33,7 @@ def add(
     """
     rights = tuple(right.strip() for right in allow.split(",") if right.strip())
     request = requests.AddPeer(
-        card=file.read_text(encoding="utf-8"), rights=rights, certify=certify, alias=alias, dry_run=True
+        card=read_text(file), rights=rights, certify=certify, alias=alias, dry_run=True
     )
     with client() as api:
         planned = api.call(request, replies.Peer)
@@ -69,7 +70,7 @@ def list_(output: Output) -> None:
 @click.argument("peer")
 @command
 def show(output: Output, peer: str) -> None:
-    """Show one friend, by alias, alias@node, fingerprint or the start of its id."""
+    """Show PEER, a friend: by alias, alias@node, fingerprint or the start of its id."""
     with client() as api:
         _show(output, api.call(requests.GetPeer(peer=peer), replies.Peer))
 
@@ -80,7 +81,7 @@ def show(output: Output, peer: str) -> None:
 @click.option("--dry-run", is_flag=True, help="Say what would be done.")
 @command
 def remove(output: Output, *, peer: str, yes: bool, dry_run: bool) -> None:
-    """End a friendship: close the session, take all rights back, remember it."""
+    """End the friendship with PEER: close the session, take all rights back, remember it."""
     with client() as api:
         found = api.call(requests.GetPeer(peer=peer), replies.Peer)
         if confirmed(output, f"Remove {marked(found.alias)}@{marked(found.node)}?", yes=yes, dry_run=dry_run):

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from f2fbuild.api import replies, requests
+from f2fbuild.cli.files import read_text
 from f2fbuild.cli.main import client, command
 from f2fbuild.cli.output import Output, marked
 from f2fbuild.cli.prompts import confirmed
@@ -32,7 +33,7 @@ def list_(output: Output) -> None:
 @click.argument("name")
 @command
 def show(output: Output, name: str) -> None:
-    """Show one target as its TOML file, and its keys."""
+    """Show the target NAME as its TOML file, and its keys."""
     with client() as api:
         _show(output, api.call(requests.GetTarget(name=name), replies.Target))
 
@@ -47,11 +48,11 @@ def add(output: Output, *, file: Path, yes: bool, dry_run: bool) -> None:
 
     From then on, packages signed by those keys may enter environments on this node.
     """
-    question = f"Trust the keyrings that {file} names for its target?"
+    question = f"Trust the keyrings that {marked(str(file))} names for its target?"
     if not confirmed(output, question, yes=yes, dry_run=dry_run):
         return
     with client() as api:
-        _show(output, api.call(requests.AddTarget(text=file.read_text(encoding="utf-8")), replies.Target))
+        _show(output, api.call(requests.AddTarget(text=read_text(file)), replies.Target))
 
 
 def _show(output: Output, item: replies.Target) -> None:

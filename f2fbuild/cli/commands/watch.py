@@ -1,6 +1,9 @@
 """`f2fbuild watch` and `f2fbuild logs`: follow a job until it has ended."""
 
+import codecs
 import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 import click
 from rich.live import Live
@@ -8,8 +11,9 @@ from rich.live import Live
 from f2fbuild.api import replies, requests
 from f2fbuild.api.client import Client
 from f2fbuild.cli.main import client, command
-from f2fbuild.cli.output import Output
-from f2fbuild.cli.tree import summary, tree
+from f2fbuild.cli.output import Output, marked, printable, printable_lines
+from f2fbuild.cli.tree import dissents, summary, tree
+from f2fbuild.errors import NodeNotRunningError
 
 
 @click.command()
@@ -28,43 +32,82 @@ def watch(output: Output, job: str) -> None:
 @command
 def logs(output: Output, *, job: str, following: bool, builder: str) -> None:
     """Print the build logs of JOB as the builders write them."""
-    last = ""
-    with client() as api:
-        request = requests.ReadLog(job=job, peer=builder, follow=following)
-        for chunk in api.stream(request, replies.LogChunk):
-            if output.json:
+    request = requests.ReadLog(job=job, peer=builder, follow=following)
+    again = f"f2fbuild logs {'--follow ' if following else ''}{job}"
+    with client() as api, _interruptible(output, again):
+        chunks = api.stream(request, replies.LogChunk)
+        if output.json:
+            for chunk in chunks:
                 output.reply(chunk)
-                continue
-            header = f"==> {chunk.job}:{chunk.arch}:{chunk.who}:build.log <=="
-            if header != last:
-                click.echo(header)
-                last = header
-            click.echo(_clean(chunk.data), nl=False)
+            return
+        for text in _interleaved(chunks):
+            click.echo(text, nl=False)
 
 
 def follow(output: Output, api: Client, job: str) -> int:
-    """Show a job until it has ended; return the exit code of its end."""
-    replies_ = api.stream(requests.WatchJob(job=job), replies.Job)
+    """Show a job until it has ended; return the exit code of its end. Who dissents is said on stderr."""
     seen: replies.Job | None = None
-    if output.stdout.is_terminal and not output.json:
+    with _interruptible(output, f"f2fbuild watch {job}"), _screen(output) as show:
+        for seen in api.stream(requests.WatchJob(job=job), replies.Job):
+            show(seen)
+    if seen is None or seen.exit_code is None:
+        raise NodeNotRunningError(
+            "the node ended the answer before the job has", hint=f"continue with: f2fbuild watch {job}"
+        )
+    for line in dissents(seen):
+        output.hint(marked(line))
+    return seen.exit_code
+
+
+@contextmanager
+def _screen(output: Output) -> Iterator[Callable[[replies.Job], None]]:
+    """Give a function that shows a job as it is now: as a live tree, JSON, or the lines that are new."""
+    if output.json:
+        yield output.reply
+    elif output.live:
         with Live(console=output.stdout, refresh_per_second=8) as live:
-            for seen in replies_:
-                live.update(tree(seen))
+            yield lambda job: live.update(tree(job))
     else:
-        lines: list[str] = []
-        for seen in replies_:
-            if output.json:
-                output.reply(seen)
-                continue
-            fresh = summary(seen)
-            for line in fresh:
-                if line not in lines:
-                    output.line(line)
-            lines = fresh
-    return 0 if seen is None or seen.exit_code is None else seen.exit_code
+        yield _Lines(output).show
 
 
-def _clean(data: bytes) -> str:
-    """Return log bytes without terminal controls; lines stay lines."""
-    text = data.decode("utf-8", "replace")
-    return "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in text)
+class _Lines:
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._known: list[str] = []
+
+    def show(self, job: replies.Job) -> None:
+        fresh = summary(job)
+        for line in fresh:
+            if line not in self._known:
+                self._output.line(marked(line))
+        self._known = fresh
+
+
+def _interleaved(chunks: Iterable[replies.LogChunk]) -> Iterator[str]:
+    """Yield the text of several logs, a header wherever another one goes on.
+
+    A chunk may end inside a character, or a line: the character is kept until its log goes on, the line is
+    ended when another log's header follows.
+    """
+    decoders: dict[str, codecs.IncrementalDecoder] = {}
+    last, ended = "", True
+    for chunk in chunks:
+        header = printable(f"==> {chunk.job}:{chunk.arch}:{chunk.who}:build.log <==")
+        if header != last:
+            yield header + "\n" if ended else f"\n{header}\n"
+            last = header
+        decoder = decoders.setdefault(header, codecs.getincrementaldecoder("utf-8")("replace"))
+        text = printable_lines(decoder.decode(chunk.data))
+        ended = text.endswith("\n") if text else ended
+        yield text
+
+
+@contextmanager
+def _interruptible(output: Output, again: str) -> Iterator[None]:
+    """Say, when a wait is interrupted or terminated, which command goes on; the job itself goes on anyway."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        output.hint(f"continue with: {marked(again)}")
+        raise
