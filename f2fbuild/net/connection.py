@@ -180,8 +180,7 @@ class Link:
             while (record := reader.next_record()) is not None:
                 self._receive(cipher.decrypt(record), nursery)
             if not reader.ended:
-                most = max(reader.wanted, limits.LINK_READ_BYTES)
-                reader.receive_data(await self._stream.receive_some(most))
+                reader.receive_data(await self._stream.receive_some(limits.LINK_READ_BYTES))
 
     async def _read_away(self) -> None:
         """Throw away what comes, so that closing does not reset the connection under our goodbye."""

@@ -24,22 +24,13 @@ def head(record: bytes) -> bytes:
 
 
 class RecordReader:
-    """Splits a stream into records. After an error it refuses to go on.
-
-    Who reads `wanted` bytes at a time gives it whole records, which are then copied only once.
-    """
+    """Splits a stream into records. After an error it refuses to go on."""
 
     def __init__(self) -> None:
         self._buffer = b""
         self._size: int | None = None
         self._ended = False
         self._failed = False
-
-    @property
-    def wanted(self) -> int:
-        """How many bytes complete the record that is being waited for and the head of the next."""
-        size = 0 if self._size is None else self._size
-        return max(size + _SIZE.size - len(self._buffer), 1)
 
     @property
     def ended(self) -> bool:

@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator
 import pytest
 import trio
 import trio.testing
+from hypothesis import given
+from hypothesis import strategies as st
 from netpair import ALICE, BOB, Recorder, linked, settings
 
 from f2fbuild import limits
@@ -24,6 +26,7 @@ from f2fbuild.net.messages import (
     Request,
     WantBlob,
 )
+from f2fbuild.net.streams import Unread
 
 QUESTION = GetHead(origin="o")
 BULK = WantBlob(digest="ab" * 32, first_chunk=0)
@@ -318,3 +321,41 @@ async def test_remote_errors_are_theirs() -> None:
         exchange = await alice.open(QUESTION)
         with pytest.raises(RemoteProtocolError, match="announced"):
             await exchange.receive()
+
+
+async def test_a_stream_is_left_once_and_for_all() -> None:
+    async with linked(settings(), settings(answers)) as (alice, _):
+        stream = alice._add_stream(alice._mux.open_stream(), opened_here=True)
+        await stream.wait_send_all_might_not_block()
+        await stream.send_eof()
+        await stream.send_eof()
+        with pytest.raises(trio.ClosedResourceError):
+            await stream.send_all(b"after the end")
+        await stream.aclose()
+        await stream.aclose()
+        assert stream.closed
+        for use in (stream.send_all(b"x"), stream.receive_some(), stream.wait_send_all_might_not_block()):
+            with pytest.raises(trio.ClosedResourceError):
+                await use
+
+
+@given(
+    st.lists(st.binary(min_size=1, max_size=9000), max_size=8), st.lists(st.integers(1, 20_000), min_size=1)
+)
+def test_unread_bytes_come_out_as_they_came_in(parts: list[bytes], sizes: list[int]) -> None:
+    unread, taken, turn = Unread(), b"", 0
+    for part in parts:
+        unread.append(memoryview(part))
+    while unread.size:
+        taken += unread.take(sizes[turn % len(sizes)])
+        turn += 1
+    assert taken + unread.take(None) == b"".join(parts)
+
+
+def test_many_small_frames_cost_no_more_than_their_bytes() -> None:
+    unread = Unread()
+    for _ in range(limits.STREAM_WINDOW_BYTES):
+        unread.append(b"x")
+    assert len(unread._parts) <= limits.STREAM_WINDOW_BYTES // limits.UNREAD_PART_BYTES
+    unread.clear()
+    assert (unread.size, unread.take(None)) == (0, b"")
