@@ -1,8 +1,9 @@
 """The program between the node and bubblewrap: `python -I -S launcher.py FD`.
 
-FD holds a JSON document: what `sandbox.staging` gives, the id map, resource limits and bubblewrap's command
-line. The launcher enters a user and a mount namespace, opens and binds all sources while it still is the
-node's own user, then becomes the mapped root and after that bubblewrap. Untrusted code starts only there.
+FD holds a JSON document: what `sandbox.staging` gives, control groups to join, the id map, resource limits
+and bubblewrap's command line. The launcher enters a user and a mount namespace, opens all sources while it
+still is the node's own user, then becomes the mapped root, mounts what was opened, and becomes bubblewrap.
+Untrusted code starts only there.
 
 It is a program of its own, with nothing but the standard library, because a forked child of a program with
 threads may do very little safely, and because its start is paid for by every sandbox.
@@ -28,6 +29,8 @@ def main(document_fd: int) -> None:
     with open(document_fd, "rb") as file:
         document = json.load(file)
     os.umask(0o022)
+    for entrance in document["groups"]:
+        _write(entrance, "0")
     enter(document["ids"])
     sources = open_sources(document)
     become_root(document["ids"])

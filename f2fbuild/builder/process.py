@@ -16,6 +16,7 @@ from sys import executable
 import trio
 
 from f2fbuild.builder import launcher
+from f2fbuild.builder.cgroups import Group, own_group
 from f2fbuild.builder.exits import Exit, ProcessLimits
 from f2fbuild.builder.idmap import host_id_map
 from f2fbuild.builder.running import Running, SandboxError
@@ -45,13 +46,14 @@ async def run(
         RootRefusedError: this process is root and has no ids for sandboxes.
     """
     with ExitStack() as stack:
+        group = stack.enter_context(own_group(memory=limits.memory_bytes, processes=limits.processes))
         given = stack.enter_context(_memory_file(stdin))
         seccomp = stack.enter_context(_memory_file(filter_program()))
         status, status_end = stack.enter_context(_pipe())
         output, output_end = stack.enter_context(_pipe())
         errors, errors_end = stack.enter_context(_pipe()) if on_error else (None, output_end)
         argv = bwrap_arguments(sandbox, command, status_fd=status_end.fileno(), seccomp_fd=seccomp)
-        document = stack.enter_context(_memory_file(_document(sandbox, limits, argv)))
+        document = stack.enter_context(_memory_file(_document(sandbox, limits, argv, group)))
         process = await trio.lowlevel.open_process(
             [executable, "-I", "-S", launcher.__file__, str(document)],
             stdin=given,
@@ -66,7 +68,7 @@ async def run(
         readers = [(output.fileno(), on_output)]
         if errors and on_error:
             readers.append((errors.fileno(), on_error))
-        return await Running(process, limits, status.fileno()).follow(readers, _written(sandbox))
+        return await Running(process, limits, status.fileno(), group).follow(readers, _written(sandbox))
 
 
 async def capture(
@@ -115,7 +117,7 @@ def _memory_file(content: bytes) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _document(sandbox: Sandbox, limits: ProcessLimits, argv: list[str]) -> bytes:
+def _document(sandbox: Sandbox, limits: ProcessLimits, argv: list[str], group: Group) -> bytes:
     ids = host_id_map()
     if sandbox.identity is Identity.INSTALL and not ids.has_range:
         hint = "Install the package uidmap and give this user a range in /etc/subuid and /etc/subgid"
@@ -127,7 +129,13 @@ def _document(sandbox: Sandbox, limits: ProcessLimits, argv: list[str]) -> bytes
         "NOFILE": SANDBOX_OPEN_FILES,
         "NPROC": limits.processes,
     }
-    document = {"ids": ids.to_json(), "limits": resources, "cpus": limits.cpus, "argv": argv}
+    document = {
+        "ids": ids.to_json(),
+        "groups": group.entrances,
+        "limits": resources,
+        "cpus": limits.cpus,
+        "argv": argv,
+    }
     return json.dumps({**document, **staging(sandbox)}).encode()
 
 

@@ -9,6 +9,7 @@ from typing import Final
 
 import trio
 
+from f2fbuild.builder.cgroups import Group
 from f2fbuild.builder.exits import Exit, ExitCause, ProcessLimits
 from f2fbuild.builder.usage import DiskWatch, memory_available, tree_usage
 from f2fbuild.errors import F2FError
@@ -28,8 +29,9 @@ class SandboxError(F2FError):
 class Running:
     """A process that becomes bubblewrap, until all of its sandbox is dead."""
 
-    def __init__(self, process: trio.Process, limits: ProcessLimits, status: int) -> None:
-        """Take over `process`; `status` is a descriptor of bubblewrap's JSON status."""
+    def __init__(self, process: trio.Process, limits: ProcessLimits, status: int, group: Group) -> None:
+        """Take over `process` in `group`; `status` is a descriptor of bubblewrap's JSON status."""
+        self._group = group
         self._process = process
         self._limits = limits
         self._status = status
@@ -59,6 +61,7 @@ class Running:
                     await self._read_status()
                     await self._empty()
                 watching.cancel_scope.cancel()
+            self._weigh()
         finally:
             await self._bury()
         return self._exit()
@@ -135,15 +138,19 @@ class Running:
                 self._end(ExitCause.TIMED_OUT)
             if now - self._last_output > self._limits.silence_seconds:
                 self._end(ExitCause.SILENT)
-            usage = tree_usage(self._process.pid)
-            self._cpu = max(self._cpu, usage.cpu)
-            if usage.memory > self._limits.memory_bytes or memory_available() < MEMORY_RESERVE_BYTES:
-                self._end(ExitCause.MEMORY)
-            if usage.processes > self._limits.processes:
-                self._end(ExitCause.PROCESSES)
+            self._weigh()
             if await trio.to_thread.run_sync(disk.exceeded):
                 self._end(ExitCause.DISK)
             await trio.sleep(WATCH_SECONDS)
+
+    def _weigh(self) -> None:
+        usage = tree_usage(self._process.pid)
+        self._cpu = max(self._cpu, usage.cpu)
+        full = usage.memory > self._limits.memory_bytes or memory_available() < MEMORY_RESERVE_BYTES
+        if full or self._group.ran_out_of_memory():
+            self._end(ExitCause.MEMORY)
+        if usage.processes > self._limits.processes:
+            self._end(ExitCause.PROCESSES)
 
     def _exit(self) -> Exit:
         code, signal, cause = 0, 0, self._cause

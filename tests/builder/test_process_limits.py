@@ -48,6 +48,13 @@ def marked(marker: str) -> list[int]:
     return found
 
 
+def groups_left() -> list[Path]:
+    mine = f"f2fbuild-{os.getpid()}-*"
+    return [
+        path for controller in ("memory", "pids") for path in Path("/sys/fs/cgroup", controller).rglob(mine)
+    ]
+
+
 def descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
@@ -276,3 +283,17 @@ def test_hard_links_count_once_and_links_are_not_followed(tmp_path: Path) -> Non
     (tmp_path / "away").symlink_to("/usr")
     assert not DiskWatch([tmp_path], 2 * MIB).exceeded()
     assert DiskWatch([tmp_path], MIB // 2).exceeded()
+
+
+@pytest.mark.skipif(
+    os.getuid() != 0 or not Path("/sys/fs/cgroup/memory").is_dir(), reason="control groups are not ours here"
+)
+async def test_memory_that_no_process_shows_counts_in_the_control_group() -> None:
+    script = f"exec {PYTHON} -c 'import os\nwhile True: os.write(os.memfd_create(\"x\"), bytes(8388608))'"
+    ended, _ = await shell(script, replace(LIMITS, memory_bytes=96 * MIB))
+    assert ended.cause is ExitCause.MEMORY
+
+
+async def test_no_control_group_is_left() -> None:
+    await shell("true")
+    assert groups_left() == []
