@@ -19,7 +19,7 @@ POINT_RELEASE_DAYS: Final = 400
 """Days for which a stable suite may go without a new signature: at the end of its life, about a year."""
 
 _MOVING: Final = frozenset({"sid", "unstable", "testing", "experimental", "devel"})
-DEB_BASE: Final = ("build-essential",)
+DEB_BASE: Final = ("build-essential", "fakeroot")
 RPM_BASE: Final = (
     "bash",
     "bzip2",

@@ -96,7 +96,7 @@ async def _play(actors: dict[str, Actor], directory: Path, cache: Path, audience
             await nursery.start(actor.live)
         await _befriend(actors, directory, audience)
         for source in await _sources(actors, directory, cache, audience):
-            outcome.jobs.append(await _build(actors["alice"], source, audience))
+            outcome.jobs.append(await _build(actors["alice"], source, directory, audience))
         outcome.refused = await _stranger(actors, audience)
         outcome.caught = await _caught(actors["alice"], outcome.jobs, audience)
         outcome.logs = await _logs(actors, audience)
@@ -108,14 +108,16 @@ async def _befriend(actors: dict[str, Actor], directory: Path, audience: Audienc
     audience.scene("alice and her friends exchange cards: f2fbuild identity card, f2fbuild peer add")
     cards = directory / "cards"
     cards.mkdir()
-    for name, actor in actors.items():
-        await actor.run("identity", "card", "--output", str(cards / f"{name}.f2fcard"))
-    alice = actors["alice"]
-    for name in _BUILDERS:
-        await _add(alice, cards / f"{name}.f2fcard", name, "build,ledger")
-        await _add(actors[name], cards / "alice.f2fcard", "alice", "submit,ledger")
-    # Nobody gave eve anything; she got hold of bob's card.
-    await _add(actors["eve"], cards / "bob.f2fcard", "bob", "build,ledger")
+    async with trio.open_nursery() as nursery:
+        for name, actor in actors.items():
+            nursery.start_soon(actor.run, "identity", "card", "--output", str(cards / f"{name}.f2fcard"))
+    async with trio.open_nursery() as nursery:
+        for name in _BUILDERS:
+            rights = "ledger" if name == "dave" else "build,ledger"
+            nursery.start_soon(_add, actors["alice"], cards / f"{name}.f2fcard", name, rights)
+            nursery.start_soon(_add, actors[name], cards / "alice.f2fcard", "alice", "submit,ledger")
+        # Nobody gave eve anything; she got hold of bob's card.
+        nursery.start_soon(_add, actors["eve"], cards / "bob.f2fcard", "bob", "build,ledger")
 
 
 async def _add(actor: Actor, card: Path, alias: str, rights: str) -> None:
@@ -127,8 +129,9 @@ async def _sources(
 ) -> list[Source]:
     audience.scene("Targets: this host's own Debian, and a small RPM distribution")
     rpm = await rpm_target(cache, directory)
-    for actor in actors.values():
-        await actor.run("target", "add", str(rpm), "--yes")
+    async with trio.open_nursery() as nursery:
+        for actor in actors.values():
+            nursery.start_soon(actor.run, "target", "add", str(rpm), "--yes")
     found = await actors["alice"].run("target", "list")
     debian = only_debian([parse_target(target.text) for target in found.targets])
     sources = directory / "sources"
@@ -136,14 +139,21 @@ async def _sources(
     return [await debian_source(debian, sources), await rpm_source(sources)]
 
 
-async def _build(alice: Actor, source: Source, audience: Audience) -> replies.Job:
+async def _build(alice: Actor, source: Source, directory: Path, audience: Audience) -> replies.Job:
+    """Have a source built by bob, carol and mallory; dave may build only once the three were asked."""
+    dave = directory / "cards" / "dave.f2fcard"
+    await _add(alice, dave, "dave", "ledger")
     audience.scene(f"f2fbuild build {source.target} {source.path.name} --builders 3 --agree 2")
     submitted = await alice.run(
         "build", source.target, str(source.path), "--builders", "3", "--agree", "2", "--nowait"
     )
     job: replies.Job = submitted
+    helped = False
     async for job in _watch(alice, submitted.id):
         audience.job(job)
+        if len(job.assignments) == 3 and not helped:
+            helped = True
+            await _add(alice, dave, "dave", "build,ledger")
     if job.verdict is None or job.exit_code != 0:
         raise DivergenceError(f"the job ended as {job.state}: {job.reason}", where=job.short)
     verdict = job.verdict
