@@ -44,6 +44,8 @@ class Layers:
             await trio.to_thread.run_sync(part.mkdir)
             try:
                 await make(part)
+                # A power cut after the rename must not find a complete name with incomplete files.
+                await run_tool(with_tools(Bind(source=part, target="/layer")), "sync", "-f", "/layer")
             except BaseException:
                 with trio.CancelScope(shield=True):
                     await discard(part)

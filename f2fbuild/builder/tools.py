@@ -48,6 +48,6 @@ async def run_tool(
     command = Command(argv=argv, env=env)
     ended, output, errors = await process.capture(sandbox, command, limits=TOOL_LIMITS, stdin=stdin)
     if not ended.ok:
-        words = (errors or output)[-2000:].decode(errors="replace").strip()
+        words = (output[-1500:] + errors[-1500:]).decode(errors="replace").strip()
         raise ToolError(f"{ended.cause} {ended.code or ended.signal or ''}: {words}", where=argv[0])
     return output
