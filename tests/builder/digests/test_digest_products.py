@@ -242,6 +242,7 @@ def test_worker_refuses(tmp_path: Path, tiny: Path) -> None:
     (tmp_path / tiny.name).write_bytes(tiny.read_bytes() + b"x")
     (tmp_path / "tiny.deb").write_bytes(b"!<arch>\n")
     (tmp_path / "tainted.buildinfo").write_bytes(b"Build-Tainted-By: x\n")
+    (tmp_path / "merged.buildinfo").write_bytes(b"Build-Tainted-By:\n merged-usr-via-aliased-dirs\n")
     (tmp_path / ".hidden").touch()
     (tmp_path / "sub").mkdir()
     (tmp_path / "link").symlink_to("/etc/passwd")
