@@ -1,0 +1,23 @@
+"""`f2fbuild ledger …`: logs as they lie on this disk, read and checked without the node's word.
+
+A running node is asked only where the logs are. Without one this node's own log is found all the same, and
+any directory is read with `--vkey`. No other command knows the ledger's files.
+"""
+
+import click
+
+from f2fbuild.cli.commands.ledger.checking import evidence, verify
+from f2fbuild.cli.commands.ledger.entries import checkpoint, log, proof, show
+
+
+@click.group()
+def ledger() -> None:
+    """Logs: what this node and its friends signed, for everybody to check.
+
+    LOG is an alias, alias@node, a fingerprint, or the start of an origin; without it this node's own log is
+    meant. With --vkey it is the directory of any log, and no node is needed.
+    """
+
+
+for _command in (log, show, proof, checkpoint, verify, evidence):
+    ledger.add_command(_command)

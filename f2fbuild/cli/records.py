@@ -1,0 +1,89 @@
+"""What the offline commands answer in JSON; no node is asked for these.
+
+As in `api.replies`: `schema` names and versions each record; sizes are entries; bytes are base64.
+"""
+
+import msgspec
+
+from f2fbuild.api.replies import Reply
+
+
+class LedgerLine(Reply, frozen=True, kw_only=True, tag="f2fbuild.ledger-line/1"):
+    """One entry of a log in one line. `problem` says why it cannot be read, empty when it can."""
+
+    origin: str
+    index: int
+    kind: str
+    line: str
+    problem: str
+
+
+class LedgerEntry(Reply, frozen=True, kw_only=True, tag="f2fbuild.ledger-entry/1"):
+    """One entry, proved to be in its log and signed by its node. `entry` is the whole envelope."""
+
+    origin: str
+    index: int
+    kind: str
+    statement_key: str
+    payload_type: str
+    payload: bytes
+    entry: bytes
+
+
+class LedgerSplit(Reply, frozen=True, kw_only=True, tag="f2fbuild.ledger-split/1"):
+    """The files of a node certificate that `gpg --verify SIGNATURE TEXT` takes."""
+
+    text: str
+    signature: str
+
+
+class LedgerProof(Reply, frozen=True, kw_only=True, tag="f2fbuild.ledger-proof/1"):
+    """The tlog-proof of an entry, as its text."""
+
+    origin: str
+    index: int
+    proof: str
+
+
+class LedgerCheckpoint(Reply, frozen=True, kw_only=True, tag="f2fbuild.ledger-checkpoint/1"):
+    """The newest signed head of a log; `root` is hexadecimal, `note` the signed text verbatim."""
+
+    origin: str
+    size: int
+    root: str
+    note: str
+
+
+class LedgerProblem(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that is wrong with a log, and where: a file below it, or `entry N`."""
+
+    where: str
+    what: str
+
+
+class LedgerReport(Reply, frozen=True, kw_only=True, tag="f2fbuild.ledger-report/1"):
+    """What the check of one log found. `open` names acceptances that nothing closed yet."""
+
+    origin: str
+    path: str
+    size: int
+    kinds: dict[str, int]
+    open: tuple[int, ...]
+    problems: tuple[LedgerProblem, ...]
+
+
+class EquivocationProved(Reply, frozen=True, kw_only=True, tag="f2fbuild.equivocation-proved/1"):
+    """The log `origin` signed two heads, of these sizes and roots, that cannot both be true."""
+
+    origin: str
+    vkey: str
+    sizes: tuple[int, int]
+    roots: tuple[str, str]
+
+
+class DivergenceProved(Reply, frozen=True, kw_only=True, tag="f2fbuild.divergence-proved/1"):
+    """Two logs hold signed results of one build key that differ."""
+
+    build_key: str
+    origins: tuple[str, str]
+    results: tuple[str, str]
