@@ -298,6 +298,9 @@ METADATA_INDEXES = 16
 CLOCK_SKEW_SECONDS = 24 * 3600
 """Seconds that signed metadata may lie in the future before it is refused: a wrong time zone, no more."""
 
+SOLVER_CACHE_BYTES = 1024 * MIB
+"""Bytes of dnf's cache in memory while it solves: Fedora Everything needs 300 MiB."""
+
 TOOL_OUTPUT_BYTES = 8 * MIB
 """Bytes that a tool of the builder may print: an InRelease, or a solver's 10,000 lines of names."""
 

@@ -23,7 +23,7 @@ from f2fbuild.builder.solvers import NameVersionArch, UnsolvableError
 from f2fbuild.builder.targets import Format, Target
 from f2fbuild.builder.tools import ENVIRONMENT, ToolError, run_tool, with_tools
 from f2fbuild.builder.verify import VouchedIndex, VouchedMetadata
-from f2fbuild.limits import MIB
+from f2fbuild.limits import MIB, SOLVER_CACHE_BYTES
 from f2fbuild.model import canonical
 from f2fbuild.model.digest import sha256_hex
 
@@ -90,7 +90,7 @@ async def _prepare_apt(world: Path, target: Target, vouched: VouchedMetadata) ->
     """Make the directory that is a private apt's whole world, its base solved and marked as installed."""
     index = b"\n\n".join(each.data.strip(b"\n") for each in vouched.indexes) + b"\n"
     await trio.to_thread.run_sync(_lay_out_apt, world, solvers.apt_settings(_WORLD, target), index)
-    await _apt(world, "apt-get", "--quiet", "update")
+    await _apt(world, "apt-get", "--quiet", "update", writable=True)
     essential = {name.decode("ascii", "replace") for name in _ESSENTIAL.findall(index)}
     names = solvers.apt_base(target, essential, merged=b"\nPackage: usr-is-merged\n" in index)
     simulation = await _apt(world, "apt-get", "--simulate", "install", "--", *names)
@@ -99,11 +99,11 @@ async def _prepare_apt(world: Path, target: Target, vouched: VouchedMetadata) ->
     status = solvers.installed_status(stanza for _, stanza in offers.values())
     await trio.Path(world / "base").write_text(simulation)
     await trio.Path(world / "status").write_bytes(status)
-    await _apt(world, "apt-cache", "gencaches")
+    await _apt(world, "apt-cache", "gencaches", writable=True)
 
 
-async def _apt(world: Path, *argv: str) -> str:
-    sandbox = with_tools(Bind(source=world, target=str(_WORLD), writable=True))
+async def _apt(world: Path, *argv: str, writable: bool = False) -> str:
+    sandbox = with_tools(Bind(source=world, target=str(_WORLD), writable=writable))
     try:
         return (await run_tool(sandbox, *argv, env=_APT_ENVIRONMENT)).decode()
     except ToolError as error:
@@ -146,7 +146,8 @@ async def _solve_dnf(
     world = await layers.obtain(_world_key(target, vouched), make) / "world"
     request = solvers.dnf_request(_WORLD, target, len(vouched.indexes), wanted.requires)
     sandbox = with_tools(
-        Bind(source=world, target=str(_WORLD), writable=True),
+        Bind(source=world, target=str(_WORLD)),
+        Tmpfs(target=str(_WORLD / "cache"), size=SOLVER_CACHE_BYTES),
         Bind(source=_PROGRAM, target="/dnf_solve.py"),
         Tmpfs(target="/var/tmp", size=MIB),  # noqa: S108  (the sandbox's own; dnf looks for it at its start)
     )

@@ -81,7 +81,7 @@ def test_apt_sources_of_one_suite_become_a_target() -> None:
             components=("main", "contrib"),
         ),
     )
-    assert proposal.target.base == ("build-essential",)
+    assert proposal.target.base == ("build-essential", "fakeroot")
     assert proposal.left_out == (
         "debian.sources: trixie: not of bookworm",
         "debian.sources: http://inline.example/debian: no Signed-By keyring file",
