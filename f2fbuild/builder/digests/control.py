@@ -13,7 +13,7 @@ from f2fbuild.limits import CONTROL_FILE_BYTES
 _FIELD = re.compile(r"([!-9;-~]+):[ \t]*(.*)")
 _TAINTED = "build-tainted-by"
 _OF_THE_LOCK = frozenset({"merged-usr-via-aliased-dirs"})
-"""Taints that follow from the environment lock: every Debian root since bookworm has a merged /usr, so this one
+"""Taints that follow from the environment lock: every Debian root since bookworm has a merged /usr, so it
 says nothing that the build key does not pin."""
 
 
