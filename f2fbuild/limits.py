@@ -345,6 +345,10 @@ MEMORY_RESERVE_BYTES = 256 * MIB
 DISK_RESERVE_BYTES = 1024 * MIB
 """Bytes that a build leaves free on the file system of its job, so that blobs and ledger can still write."""
 
+DISK_SLACK_BYTES = 1024 * MIB
+"""Bytes that one file may have beyond a build's whole disk: what is written in `WATCH_SECONDS`, so that a
+build which takes too much is ended for this reason, and does not fail by itself as if it were broken."""
+
 OUTPUT_READ_BYTES = 64 * KIB
 """Bytes of a program's output taken from the pipe at once: a pipe's whole buffer."""
 

@@ -42,6 +42,12 @@ class Group:
         lines = (self._directories["memory"] / "memory.oom_control").read_text().splitlines()
         return any(int(line.split()[1]) > 0 for line in lines if line.startswith("oom_kill "))
 
+    def ran_out_of_processes(self) -> bool:
+        """Whether the kernel has refused a process or thread because the group had enough of them."""
+        if "pids" not in self._directories:
+            return False
+        return (self._directories["pids"] / "pids.events").read_text() != "max 0\n"
+
 
 @contextmanager
 def own_group(*, memory: int, processes: int) -> Iterator[Group]:

@@ -24,8 +24,8 @@ class ExitCause(StrEnum):
 class ProcessLimits:
     """What one run may take: seconds, bytes and processes of the whole tree.
 
-    `silence_seconds` is the longest time without output; `disk_bytes` covers all writable mounts together
-    and is also the largest single file; `cpus` is how many CPUs the program is shown, 0 for all.
+    `silence_seconds` is the longest time without output; `disk_bytes` covers all writable mounts
+    together; `processes` counts threads too; `cpus` is how many CPUs the program is shown, 0 for all.
     """
 
     wall_seconds: float

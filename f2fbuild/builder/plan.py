@@ -1,5 +1,7 @@
 """From a build definition to a plan, whatever the format."""
 
+from typing import assert_never
+
 from f2fbuild.builder.digests.rpm_pins import RpmPins
 from f2fbuild.builder.formats.deb import plan_deb
 from f2fbuild.builder.formats.rpm import plan_rpm, rpm_pins
@@ -29,6 +31,8 @@ def plan_build(definition: BuildDefinition) -> Plan:
             return plan_deb(parameters, packages[0])
         case Format.RPM:
             return plan_rpm(parameters, packages[0])
+        case unknown:
+            assert_never(unknown)
 
 
 def pins_of(definition: BuildDefinition) -> RpmPins | None:

@@ -22,7 +22,7 @@ from f2fbuild.builder.idmap import host_id_map
 from f2fbuild.builder.running import Running, SandboxError
 from f2fbuild.builder.sandbox import Bind, Command, Identity, Sandbox, bwrap_arguments, staging
 from f2fbuild.builder.seccomp import filter_program
-from f2fbuild.limits import SANDBOX_OPEN_FILES
+from f2fbuild.limits import DISK_SLACK_BYTES, SANDBOX_OPEN_FILES
 
 OnOutput = Callable[[bytes], None]
 
@@ -124,7 +124,7 @@ def _document(sandbox: Sandbox, limits: ProcessLimits, argv: list[str], group: G
         raise SandboxError("installing packages needs a range of subordinate ids", hint=hint)
     resources = {
         "CORE": 0,
-        "FSIZE": limits.disk_bytes,
+        "FSIZE": limits.disk_bytes + DISK_SLACK_BYTES,
         "MEMLOCK": 0,
         "NOFILE": SANDBOX_OPEN_FILES,
         "NPROC": limits.processes,

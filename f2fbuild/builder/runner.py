@@ -11,7 +11,7 @@ the package; what the host ran out of is not.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Protocol, assert_never
 
 import trio
 
@@ -194,6 +194,8 @@ def failure(step: Step, ended: Exit) -> tuple[Outcome, str]:
             return TimedOut(stage=stage), f"{stage} took {ended.wall_seconds:.0f} s: {ended.cause}"
         case ExitCause.MEMORY | ExitCause.DISK | ExitCause.PROCESSES:
             return Infra(stage=stage, reason=str(ended.cause)), f"{stage} was given too little: {ended.cause}"
+        case unknown:
+            assert_never(unknown)
 
 
 async def digest_products(directory: Path, pins: RpmPins | None, limits: ProcessLimits) -> reports.Report:

@@ -53,15 +53,16 @@ class Running:
             SandboxError: the program was never started.
         """
         try:
+            disk = await trio.to_thread.run_sync(DiskWatch, written, self._limits.disk_bytes)
             async with trio.open_nursery() as watching:
-                watching.start_soon(self._watch, written)
+                watching.start_soon(self._watch, disk)
                 async with trio.open_nursery() as reading:
                     for descriptor, on_output in readers:
                         reading.start_soon(self._read, descriptor, on_output)
                     await self._read_status()
                     await self._empty()
                 watching.cancel_scope.cancel()
-            self._weigh()
+            await self._weigh_rest(disk)
         finally:
             await self._bury()
         return self._exit()
@@ -130,8 +131,7 @@ class Running:
                 return int(value)
         return None
 
-    async def _watch(self, written: Sequence[Path]) -> None:
-        disk = await trio.to_thread.run_sync(DiskWatch, written, self._limits.disk_bytes)
+    async def _watch(self, disk: DiskWatch) -> None:
         while True:
             now = trio.current_time()
             if now - self._started > self._limits.wall_seconds:
@@ -139,18 +139,29 @@ class Running:
             if now - self._last_output > self._limits.silence_seconds:
                 self._end(ExitCause.SILENT)
             self._weigh()
-            if await trio.to_thread.run_sync(disk.exceeded):
-                self._end(ExitCause.DISK)
+            await self._weigh_rest(disk)
             await trio.sleep(WATCH_SECONDS)
 
     def _weigh(self) -> None:
         usage = tree_usage(self._process.pid)
         self._cpu = max(self._cpu, usage.cpu)
         full = usage.memory > self._limits.memory_bytes or memory_available() < MEMORY_RESERVE_BYTES
-        if full or self._group.ran_out_of_memory():
+        if full:
             self._end(ExitCause.MEMORY)
-        if usage.processes > self._limits.processes:
+        if usage.processes >= self._limits.processes:
             self._end(ExitCause.PROCESSES)
+
+    async def _weigh_rest(self, disk: DiskWatch) -> None:
+        """Look at what is known without the tree: what the kernel refused or killed, and what was written.
+
+        It is looked at once more after the end, since a program may fail of it between two looks.
+        """
+        if self._group.ran_out_of_memory():
+            self._end(ExitCause.MEMORY)
+        if self._group.ran_out_of_processes():
+            self._end(ExitCause.PROCESSES)
+        if await trio.to_thread.run_sync(disk.exceeded):
+            self._end(ExitCause.DISK)
 
     def _exit(self) -> Exit:
         code, signal, cause = 0, 0, self._cause

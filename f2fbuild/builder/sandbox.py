@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, assert_never
 
 from f2fbuild.limits import SANDBOX_SHM_BYTES
 
@@ -162,6 +162,8 @@ def _identity(identity: Identity) -> list[str]:
         case Identity.INSTALL:
             added = [part for name in _INSTALL_CAPABILITIES for part in ("--cap-add", name)]
             return ["--cap-drop", "ALL", *added]
+        case unknown:
+            assert_never(unknown)
 
 
 def _root(sandbox: Sandbox) -> list[str]:
@@ -186,4 +188,6 @@ def _mounts(sandbox: Sandbox) -> list[str]:
                 arguments += ["--perms", "1777", "--size", str(size), "--tmpfs", target]
             case Link(target=target, to=to):
                 arguments += ["--symlink", to, target]
+            case unknown:
+                assert_never(unknown)
     return arguments

@@ -16,7 +16,7 @@ _BLOCK: Final = 512
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """How many processes a tree has, the bytes of memory that are theirs alone, and CPU seconds.
+    """How many processes a tree has, threads counted, the memory that is theirs alone, and CPU seconds.
 
     `cpu` has those of children that were waited for, so it grows until the tree ends.
     """
@@ -26,28 +26,31 @@ class Usage:
     cpu: float
 
 
-def tree(pid: int) -> Iterator[int]:
-    """Yield `pid` and all its living descendants; those that end meanwhile are left out."""
+def tree(pid: int) -> Iterator[tuple[int, int]]:
+    """Yield `pid` and all its living descendants, each with its number of threads."""
     waiting = [pid]
     while waiting:
-        yield (process := waiting.pop())
+        process = waiting.pop()
+        threads = 0
         try:
             for task in os.scandir(f"/proc/{process}/task"):
                 waiting += map(int, Path(task.path, "children").read_bytes().split())
-        except OSError:
+                threads += 1
+        except OSError:  # it ended meanwhile
             continue
+        yield process, threads
 
 
 def tree_usage(pid: int) -> Usage:
     """Return what the tree below `pid` takes now; pages that processes share are not counted."""
     processes = memory = ticks = 0
-    for process in tree(pid):
+    for process, threads in tree(pid):
         try:
             _, resident, shared, *_ = Path(f"/proc/{process}/statm").read_bytes().split()
             times = Path(f"/proc/{process}/stat").read_bytes().rpartition(b")")[2].split()[11:15]
         except (OSError, ValueError):
             continue
-        processes += 1
+        processes += threads
         memory += (int(resident) - int(shared)) * _PAGE
         ticks += sum(map(int, times))
     return Usage(processes=processes, memory=memory, cpu=ticks / _TICKS)

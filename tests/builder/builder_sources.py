@@ -78,19 +78,19 @@ Tiny.
 %install
 mkdir -p %{{buildroot}}/usr/share/tiny
 cp %{{SOURCE0}} %{{buildroot}}/usr/share/tiny/data
-%files
-/usr/share/tiny
-%changelog
+{files}%changelog
 * Tue Nov 14 2023 T <t@example.org> - 1.0-1
 - First
 """
 
 
-async def source_rpm(place: Path, build_script: str, tags: str = "") -> dict[str, bytes]:
+async def source_rpm(
+    place: Path, build_script: str, tags: str = "", files: str = "%files\n/usr/share/tiny\n"
+) -> dict[str, bytes]:
     """Return a source RPM made by the host's rpmbuild, in a sandbox too."""
     top = place / "top"
     top.mkdir()
-    (top / "tiny.spec").write_text(SPEC.format(build=build_script, tags=tags))
+    (top / "tiny.spec").write_text(SPEC.format(build=build_script, tags=tags, files=files))
     (top / "data").write_text("data\n")
     os.chown(top, *host_id_map().owner)
     top.chmod(0o777)

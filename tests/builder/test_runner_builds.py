@@ -2,24 +2,27 @@
 
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 import trio
-from builder_sources import EPOCH, GOOD_RULES, LIMITS, deb_source, sha256, source_rpm
 
-from f2fbuild.builder.exits import ExitCause, ProcessLimits
+from f2fbuild.builder.exits import Exit, ExitCause, ProcessLimits
 from f2fbuild.builder.parameters import Parameters
 from f2fbuild.builder.plan import plan_build
-from f2fbuild.builder.runner import Build, Buildroot, RunReport, run_build
+from f2fbuild.builder.runner import Build, Buildroot, RunReport, digest_products, failure, run_build
+from f2fbuild.builder.sandbox import Command
+from f2fbuild.builder.steps import Step
 from f2fbuild.builder.targets import Format
 from f2fbuild.builder.workdir import SourceDigestError
+from f2fbuild.errors import FormatError
 from f2fbuild.limits import MIB
 from f2fbuild.model.job import BuildDefinition, Dependency
-from f2fbuild.model.outcome import ExitClass, Failed, Infra, Stage, Succeeded, TimedOut
+from f2fbuild.model.outcome import ExitClass, Failed, Infra, Outcome, Stage, Succeeded, TimedOut
+from tests.builder.builder_sources import EPOCH, GOOD_RULES, LIMITS, deb_source, sha256, source_rpm
 
 pytestmark = [
     pytest.mark.unprivileged,
@@ -231,3 +234,36 @@ async def test_cancelling_a_build_leaves_neither_process_nor_job_directory(
         )
     assert scope.cancelled_caught
     assert jobs_below(place) == []
+
+
+@needs_rpm
+async def test_a_build_without_a_package_is_a_failure(place: Path, copied_root: Buildroot) -> None:
+    source = await source_rpm(place, "true", "%define _unpackaged_files_terminate_build 0\n", files="")
+    report, _ = await build(copied_root, place, Format.RPM, source)
+    assert report.outcome == Failed(stage=Stage.PACKAGE, exit_class=ExitClass.NO_PRODUCT), report.detail
+
+
+async def test_digests_that_cannot_be_taken_are_no_digests(place: Path) -> None:
+    with pytest.raises(FormatError, match="timed-out"):
+        await digest_products(place, None, replace(LIMITS, wall_seconds=0))
+
+
+@pytest.mark.parametrize(
+    ("cause", "code", "outcome"),
+    [
+        (ExitCause.EXITED, 2, Failed(stage=Stage.BUILD, exit_class=ExitClass.NONZERO)),
+        (ExitCause.EXITED, 11, Failed(stage=Stage.DEPS, exit_class=ExitClass.NONZERO)),
+        (ExitCause.SIGNALLED, 0, Failed(stage=Stage.BUILD, exit_class=ExitClass.SIGNALLED)),
+        (ExitCause.LOG_CAPPED, 0, Failed(stage=Stage.BUILD, exit_class=ExitClass.LOG_CAPPED)),
+        (ExitCause.TIMED_OUT, 0, TimedOut(stage=Stage.BUILD)),
+        (ExitCause.SILENT, 0, TimedOut(stage=Stage.BUILD)),
+        (ExitCause.MEMORY, 0, Infra(stage=Stage.BUILD, reason="memory")),
+        (ExitCause.DISK, 0, Infra(stage=Stage.BUILD, reason="disk")),
+        (ExitCause.PROCESSES, 0, Infra(stage=Stage.BUILD, reason="processes")),
+    ],
+)
+def test_every_end_of_a_step_means_one_thing(cause: ExitCause, code: int, outcome: Outcome) -> None:
+    command = Command(argv=("true",), env={})
+    step = Step(stage=Stage.BUILD, command=command, exit_stages={11: Stage.DEPS})
+    ended = Exit(cause=cause, code=code, wall_seconds=1.0, cpu_seconds=1.0, output_bytes=0)
+    assert failure(step, ended)[0] == outcome

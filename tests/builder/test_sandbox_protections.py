@@ -1,12 +1,16 @@
 """What is said to hold does hold, and what is missing is said."""
 
 import os
+from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
 from f2fbuild.builder import idmap
+from f2fbuild.builder.cgroups import own_group
 from f2fbuild.builder.idmap import RootRefusedError, host_id_map
 from f2fbuild.builder.protections import probe_protections
+from f2fbuild.errors import StorageError
 from f2fbuild.limits import SANDBOX_IDS, SANDBOX_ROOT_ID
 
 pytestmark = pytest.mark.unprivileged
@@ -68,3 +72,27 @@ def test_an_ordinary_users_range_is_read(
     assert found.uid[0] == (0, 1, 1)
     if by == "newuidmap":
         assert found.uid[1][2] == SANDBOX_IDS - 1
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root makes control groups here")
+def test_a_control_group_that_is_still_used_is_not_forgotten() -> None:
+    stack = ExitStack()
+    group = stack.enter_context(own_group(memory=2**28, processes=8))
+    inner = [Path(entrance).parent / "inner" for entrance in group.entrances]
+    if not inner:
+        pytest.skip("there is no control group v1")
+    for path in inner:
+        path.mkdir()
+    with pytest.raises(StorageError, match="removed"):
+        stack.close()
+    for path in inner:
+        path.rmdir()
+        path.parent.rmdir()
+
+
+def test_an_ordinary_user_makes_no_control_group(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "getuid", lambda: 1000)
+    with own_group(memory=2**28, processes=8) as group:
+        assert group.entrances == []
+        assert not group.ran_out_of_memory()
+        assert not group.ran_out_of_processes()
