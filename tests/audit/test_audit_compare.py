@@ -4,7 +4,15 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from audit_ballots import (
+from hypothesis import given
+from hypothesis import strategies as st
+
+from f2fbuild.audit.compare import judge, tally
+from f2fbuild.model.job import JobClass, Quorum
+from f2fbuild.model.outcome import result_digest
+from f2fbuild.model.verdict import VerdictKind
+from f2fbuild.model.vote import Ballot, Seat, Vote
+from tests.audit.audit_ballots import (
     BAD,
     FAILED,
     FAILED_TESTS,
@@ -19,14 +27,6 @@ from audit_ballots import (
     vote,
     without_path,
 )
-from hypothesis import given
-from hypothesis import strategies as st
-
-from f2fbuild.audit.compare import judge, tally
-from f2fbuild.model.job import JobClass, Quorum
-from f2fbuild.model.outcome import result_digest
-from f2fbuild.model.verdict import VerdictKind
-from f2fbuild.model.vote import Ballot, Seat, Vote
 
 HOSTS = ({"kernel": "6.1"}, {"kernel": "6.12"}, {"kernel": "6.1"})
 WIDE = Quorum(builders=3, agree=2)

@@ -2,13 +2,13 @@
 
 from dataclasses import replace
 
-from audit_ballots import BAD, FAILED, GOOD, OTHER_METADATA, made, vote
 from hypothesis import given
 from hypothesis import strategies as st
 
 from f2fbuild.audit.groups import FactDifference, differing_products, fact_differences, groups
 from f2fbuild.model.outcome import Product, Succeeded, result_digest
 from f2fbuild.model.vote import Vote
+from tests.audit.audit_ballots import BAD, FAILED, GOOD, OTHER_METADATA, made, vote
 
 RESULTS = (GOOD, OTHER_METADATA, BAD, FAILED)
 VOTES = st.builds(

@@ -6,13 +6,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from builder_sources import EPOCH, GOOD_RULES, deb_source, sha256, source_rpm
 
 from f2fbuild.builder.dsc import SourceFile, parse_dsc
 from f2fbuild.builder.source import SourceError, inspect_source
 from f2fbuild.builder.targets import Format
 from f2fbuild.builder.workdir import SourceDigestError
 from f2fbuild.errors import FormatError
+from tests.builder.builder_sources import EPOCH, GOOD_RULES, deb_source, sha256, source_rpm
 
 pytestmark = pytest.mark.unprivileged
 needs_dpkg = pytest.mark.skipif(not shutil.which("dpkg-source"), reason="no dpkg-dev here")

@@ -11,9 +11,8 @@ import signal
 import sys
 from pathlib import Path
 
-from ledger_helpers import ALICE
-
 from f2fbuild.ledger.log import Log
+from tests.ledger.ledger_helpers import ALICE
 
 
 def main() -> None:

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from ledger_helpers import ALICE, BOB, SOME, NodeKeys, acceptance, failure, outcome, product
 
 from f2fbuild.errors import F2FError, LedgerError
 from f2fbuild.ledger import check, entry
@@ -18,6 +17,7 @@ from f2fbuild.ledger.entry import Kind
 from f2fbuild.ledger.log import Log
 from f2fbuild.ledger.note import format_vkey
 from f2fbuild.model.outcome import ClosingReason
+from tests.ledger.ledger_helpers import ALICE, BOB, SOME, NodeKeys, acceptance, failure, outcome, product
 
 CHECKER = Path(__file__).parent.parent / "checker.py"
 

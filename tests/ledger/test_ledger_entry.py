@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ledger_helpers import ALICE, BOB, DEFINITION, SOME, acceptance, failure, outcome, product
 
 from f2fbuild.errors import FormatError
 from f2fbuild.ledger import entry
@@ -17,6 +16,7 @@ from f2fbuild.ledger.promises import Promises, fold_promises
 from f2fbuild.model import canonical
 from f2fbuild.model.envelope import seal
 from f2fbuild.model.outcome import ClosingReason
+from tests.ledger.ledger_helpers import ALICE, BOB, DEFINITION, SOME, acceptance, failure, outcome, product
 
 OURS = "application/vnd.f2fbuild.{}+json"
 digests = st.binary(min_size=32, max_size=32).map(bytes.hex)

@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from ledger_helpers import ALICE, BOB, naive_root
 
 from f2fbuild.errors import FormatError, LedgerError, StorageError
 from f2fbuild.ledger import tiles
@@ -24,6 +23,7 @@ from f2fbuild.ledger.files import LogInUseError
 from f2fbuild.ledger.log import Log, _Batch
 from f2fbuild.ledger.merkle import prove_consistency, verify_consistency
 from f2fbuild.ledger.proof import verify_proof
+from tests.ledger.ledger_helpers import ALICE, BOB, naive_root
 
 CHILD = Path(__file__).with_name("ledger_child.py")
 
@@ -393,7 +393,7 @@ def test_a_full_disk_at_every_file(small_disk: Path) -> None:
 LIMITED = """
 import resource, sys
 from pathlib import Path
-from ledger_helpers import ALICE
+from tests.ledger.ledger_helpers import ALICE
 from f2fbuild.errors import StorageError
 from f2fbuild.ledger.log import Log
 

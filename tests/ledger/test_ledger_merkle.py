@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ledger_helpers import naive_consistency, naive_path, naive_root, vectors
 
 from f2fbuild.ledger import merkle
+from tests.ledger.ledger_helpers import naive_consistency, naive_path, naive_root, vectors
 
 REFERENCE = vectors("rfc6962-reference-tree.json")
 PROBES = vectors("transparency-dev-merkle.json")

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import trio
-from ledger_helpers import ALICE, BOB
 
 from f2fbuild.errors import LedgerError, StorageError
 from f2fbuild.ledger import evidence, mirror
@@ -16,6 +15,7 @@ from f2fbuild.ledger.files import LogInUseError
 from f2fbuild.ledger.log import Log
 from f2fbuild.ledger.mirror import Mirror
 from f2fbuild.ledger.proof import verify_proof
+from tests.ledger.ledger_helpers import ALICE, BOB
 
 Spoil = Callable[[str, bytes], bytes]
 

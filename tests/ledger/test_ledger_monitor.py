@@ -6,7 +6,14 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ledger_helpers import (
+
+from f2fbuild.errors import F2FError, FormatError, LedgerError
+from f2fbuild.ledger import evidence
+from f2fbuild.ledger import monitor as m
+from f2fbuild.ledger.note import format_vkey
+from f2fbuild.ledger.proof import Proof, format_proof
+from f2fbuild.model.outcome import Failed, Result, Succeeded, result_digest
+from tests.ledger.ledger_helpers import (
     ALICE,
     BOB,
     NodeKeys,
@@ -18,13 +25,6 @@ from ledger_helpers import (
     outcome,
     product,
 )
-
-from f2fbuild.errors import F2FError, FormatError, LedgerError
-from f2fbuild.ledger import evidence
-from f2fbuild.ledger import monitor as m
-from f2fbuild.ledger.note import format_vkey
-from f2fbuild.ledger.proof import Proof, format_proof
-from f2fbuild.model.outcome import Failed, Result, Succeeded, result_digest
 
 HONEST = [b"%d" % n for n in range(12)]
 FORKED = [*HONEST[:5], b"another", *HONEST[6:]]

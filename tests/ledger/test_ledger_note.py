@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ledger_helpers import ALICE, BOB, vectors
 
 from f2fbuild.errors import FormatError, LedgerError
 from f2fbuild.ledger import checkpoint as cp
@@ -15,6 +14,7 @@ from f2fbuild.ledger import note as notes
 from f2fbuild.ledger import proof as proofs
 from f2fbuild.ledger.merkle import EMPTY_ROOT, leaf_hash, node_hash
 from f2fbuild.model.signing import SigningKey
+from tests.ledger.ledger_helpers import ALICE, BOB, vectors
 
 VECTORS = vectors("signed-note.json")
 SYNTAX = vectors("tlog-proof-syntax.json")

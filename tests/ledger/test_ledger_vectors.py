@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ledger_helpers import ALICE, SOME, acceptance, naive_root
 
 from f2fbuild.ledger import entry, evidence
 from f2fbuild.ledger.checkpoint import Checkpoint, origin_of, parse_log_vkey, sign_checkpoint
@@ -17,6 +16,7 @@ from f2fbuild.ledger.merkle import leaf_hash
 from f2fbuild.ledger.note import format_vkey
 from f2fbuild.ledger.proof import format_proof, parse_proof, verify_proof
 from f2fbuild.model.outcome import ClosingReason
+from tests.ledger.ledger_helpers import ALICE, SOME, acceptance, naive_root
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 VECTORS: dict[str, Any] = json.loads((REFERENCE / "ledger-vectors.json").read_text())

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from model_facts import DEFINITION
 
 from f2fbuild.errors import FormatError
 from f2fbuild.model import canonical
 from f2fbuild.model.job import DEFAULT_QUORUM, BuildDefinition, Dependency, JobClass, JobState, Order, Quorum
 from f2fbuild.model.verdict import EXIT_CODE, FINAL_STATE, VerdictKind
+from tests.model.model_facts import DEFINITION
 
 ORDER = Order(
     build_key=DEFINITION.build_key,

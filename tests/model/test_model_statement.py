@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from model_facts import DEFINITION, ORIGIN, plain, rpm, statement
 
 from f2fbuild.errors import FormatError
 from f2fbuild.limits import ENVELOPE_BYTES
@@ -33,6 +32,7 @@ from f2fbuild.model.outcome import (
 )
 from f2fbuild.model.signing import SigningKey
 from f2fbuild.model.statement import PAYLOAD_TYPE, BuildStatement, decode, encode, products_blob
+from tests.model.model_facts import DEFINITION, ORIGIN, plain, rpm, statement
 
 SUCCESS = Succeeded(products=(rpm("hello-2.12-1.x86_64.rpm"), rpm("hello-debuginfo-2.12-1.x86_64.rpm")))
 FAILURE = Failed(stage=Stage.BUILD, exit_class=ExitClass.NONZERO)

@@ -3,13 +3,13 @@
 import json
 
 import pytest
-from model_facts import plain
 
 from f2fbuild.model import canonical
 from f2fbuild.model.friend import Friend
 from f2fbuild.model.job import JobClass, Order, Quorum
 from f2fbuild.model.summary import Judged, encode_summary
 from f2fbuild.model.verdict import Verdict, VerdictKind
+from tests.model.model_facts import plain
 
 ORDER = Order(
     build_key="b1" * 32,

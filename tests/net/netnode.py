@@ -4,12 +4,12 @@ import sys
 import time
 
 import trio
-from netpair import ALICE, BOB, Friends, settings
 
 from f2fbuild.net.exchange import Exchange
 from f2fbuild.net.handshake import PeerId
 from f2fbuild.net.messages import Head, Request
 from f2fbuild.net.peers import Peers, PeersSettings
+from tests.net.netpair import ALICE, BOB, Friends, settings
 
 
 async def answer(peer: PeerId, request: Request, exchange: Exchange) -> None:

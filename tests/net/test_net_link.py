@@ -7,7 +7,6 @@ import trio
 import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
-from netpair import ALICE, BOB, Recorder, linked, settings
 
 from f2fbuild import limits
 from f2fbuild.errors import IncompatibleVersionError, RemoteProtocolError
@@ -27,6 +26,7 @@ from f2fbuild.net.messages import (
     WantBlob,
 )
 from f2fbuild.net.streams import Unread
+from tests.net.netpair import ALICE, BOB, Recorder, linked, settings
 
 QUESTION = GetHead(origin="o")
 BULK = WantBlob(digest="ab" * 32, first_chunk=0)

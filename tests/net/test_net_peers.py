@@ -12,7 +12,6 @@ import pytest
 import trio
 from hypothesis import given
 from hypothesis import strategies as st
-from netpair import ALICE, BOB, EVE, Friends, settings
 
 from f2fbuild import limits
 from f2fbuild.net.dialer import Friend, UnreachableError, dial, redial_seconds
@@ -22,6 +21,7 @@ from f2fbuild.net.handshake import Identity, PeerId, tai64n
 from f2fbuild.net.hints import Hint
 from f2fbuild.net.messages import GetHead, Head, Request
 from f2fbuild.net.peers import NotConnectedError, Peers, PeersSettings
+from tests.net.netpair import ALICE, BOB, EVE, Friends, settings
 
 _PIPE = -1
 """The standard library's constant for a pipe."""

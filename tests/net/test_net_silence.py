@@ -7,7 +7,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import pytest
 import trio
 import trio.testing
-from netpair import ALICE, BOB, EVE, Friends, dial_in
 
 from f2fbuild import limits
 from f2fbuild.errors import RemoteProtocolError
@@ -15,6 +14,7 @@ from f2fbuild.net import records
 from f2fbuild.net.handshake import HandshakeError, Identity, Secured, prologue, tai64n
 from f2fbuild.net.listener import admit, serve
 from f2fbuild.net.noise import IK, Handshake, PrivateKey
+from tests.net.netpair import ALICE, BOB, EVE, Friends, dial_in
 
 
 def first_message(

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 import trio
-from transfer_wires import CLIENT, WIRES, Recording, anybody, scripted, serving, wire
 
 from f2fbuild.errors import F2FError, RemoteProtocolError, StorageError
 from f2fbuild.limits import CHUNK_BYTES
@@ -13,6 +12,7 @@ from f2fbuild.net.messages import BlobManifest, BlobsHeld, NoBlob, WantBlob
 from f2fbuild.net.transfer import ask_held, fetch_blob
 from f2fbuild.store.blobs import BlobStore
 from f2fbuild.store.partial import BlobBusyError
+from tests.net.transfer_wires import CLIENT, WIRES, Recording, anybody, scripted, serving, wire
 
 ABSENT = "0" * 64
 ROOM = 8 * CHUNK_BYTES

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from transfer_wires import WIRES, Handler, Recording, bending, scripted, serving, wire
 
 from f2fbuild.errors import RemoteProtocolError
 from f2fbuild.limits import CHUNK_BYTES
@@ -16,6 +15,7 @@ from f2fbuild.net.exchange import Exchange, PeerFailureError
 from f2fbuild.net.messages import BlobChunk, BlobManifest, Failure, HeadSeen, Message, NoBlob, WantBlob
 from f2fbuild.net.transfer import fetch_blob
 from f2fbuild.store.blobs import BlobStore
+from tests.net.transfer_wires import WIRES, Handler, Recording, bending, scripted, serving, wire
 
 CHUNKS = (b"a" * CHUNK_BYTES, b"b" * CHUNK_BYTES, b"c" * CHUNK_BYTES, b"d" * 10)
 DATA = b"".join(CHUNKS)

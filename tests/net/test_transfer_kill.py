@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import trio
-from transfer_wires import Recording, answer, ask, serving, wire
 
 from f2fbuild.errors import F2FError
 from f2fbuild.limits import CHUNK_BYTES
@@ -15,13 +14,14 @@ from f2fbuild.net.exchange import Exchange
 from f2fbuild.net.messages import Message
 from f2fbuild.net.transfer import fetch_blob
 from f2fbuild.store.blobs import BlobStore
+from tests.net.transfer_wires import Recording, answer, ask, serving, wire
 
 SIZE = 32 * CHUNK_BYTES + 5
 """More than the buffers of a TCP connection over loopback hold."""
 
 FETCHER = """
     import pathlib, sys, trio
-    from transfer_wires import ask
+    from tests.net.transfer_wires import ask
     from f2fbuild.net.transfer import fetch_blob
     from f2fbuild.store.blobs import BlobStore
 
@@ -40,7 +40,7 @@ FETCHER = """
 
 SERVER = """
     import pathlib, sys, trio
-    from transfer_wires import answer, serving
+    from tests.net.transfer_wires import answer, serving
     from f2fbuild.store.blobs import BlobStore
 
     async def main(directory):

@@ -3,7 +3,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from trust_people import NOW, Person, certificate, person, short_home
 
 from f2fbuild.errors import FormatError
 from f2fbuild.trust import keyring as keyring_module
@@ -13,6 +12,7 @@ from f2fbuild.trust.keyring import Keyring, KeyringFullError
 from f2fbuild.trust.policy import Allowed, Gate, Grants, Known, Refusal, Right, decide
 from f2fbuild.trust.refusals import RefusalReason
 from f2fbuild.trust.signature import SignatureFault
+from tests.trust.trust_people import NOW, Person, certificate, person, short_home
 
 
 @pytest.fixture(scope="module")

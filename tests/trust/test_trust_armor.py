@@ -1,10 +1,10 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from trust_people import gpg, person, short_home
 
 from f2fbuild.errors import FormatError
 from f2fbuild.trust.armor import Block, armor, dearmor
+from tests.trust.trust_people import gpg, person, short_home
 
 
 @given(st.binary(min_size=1, max_size=300), st.sampled_from(Block))

@@ -2,8 +2,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from trust_facts import ANN, ANNS, EVE, known
-from trust_people import NOW, Person, certificate, person
 
 from f2fbuild.model.digest import sha256_hex
 from f2fbuild.trust.binding import (
@@ -19,6 +17,8 @@ from f2fbuild.trust.certificates import NodeCertificate, format_certificate
 from f2fbuild.trust.policy import Allowed, FriendState, Refusal
 from f2fbuild.trust.refusals import RefusalReason
 from f2fbuild.trust.signature import BadSignature, GoodSignature, SignatureFault
+from tests.trust.trust_facts import ANN, ANNS, EVE, known
+from tests.trust.trust_people import NOW, Person, certificate, person
 
 
 @pytest.fixture(scope="module")

@@ -4,11 +4,11 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from trust_people import Person, person
 
 from f2fbuild.errors import FormatError
 from f2fbuild.limits import CARD_BYTES
 from f2fbuild.trust.cards import FriendCard, check_hint, format_card, parse_card
+from tests.trust.trust_people import Person, person
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@ from collections.abc import Iterator
 from hashlib import sha256
 
 import pytest
-from trust_people import SEED, Person, certificate, person
 
 from f2fbuild.errors import FormatError
 from f2fbuild.limits import CERTIFICATE_BYTES
@@ -10,6 +9,7 @@ from f2fbuild.model.signing import verify
 from f2fbuild.trust.armor import Block, armor
 from f2fbuild.trust.certificate_file import CertificateFile, assemble, parse_file, proof_message
 from f2fbuild.trust.certificates import format_certificate
+from tests.trust.trust_people import SEED, Person, certificate, person
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from trust_people import FINGERPRINT, NOW, SEED, certificate
 
 from f2fbuild.errors import FormatError
 from f2fbuild.limits import CERTIFICATE_BYTES
@@ -16,6 +15,7 @@ from f2fbuild.trust.certificates import (
     parse_certificate,
 )
 from f2fbuild.trust.node_keys import draft
+from tests.trust.trust_people import FINGERPRINT, NOW, SEED, certificate
 
 TEXT = format_certificate(certificate())
 PREVIOUS = Previous(origin="f2fbuild.invalid/log/" + "ab" * 32, size=7, root="cd" * 32)

@@ -1,10 +1,9 @@
-from trust_facts import ANN, ANNS, BOB, EVE, ME, certification, known, owner
-from trust_people import NOW, YEAR
-
 from f2fbuild.trust.explanation import Change, NotConsidered, explain
 from f2fbuild.trust.policy import Allowed, Gate, Refusal, Right, decide
 from f2fbuild.trust.refusals import RefusalReason
 from f2fbuild.trust.snapshot import Validity
+from tests.trust.trust_facts import ANN, ANNS, BOB, EVE, ME, certification, known, owner
+from tests.trust.trust_people import NOW, YEAR
 
 
 def test_it_says_what_decide_says() -> None:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 import trio
-from trust_people import NOW, Person, certificate, gpg, person, pinentry, short_home
 
 from f2fbuild.errors import FormatError
 from f2fbuild.trust.gpg import Gnupg, GnupgError, GnupgHomeError, SigningRefusedError
 from f2fbuild.trust.signature import BadSignature, GoodSignature, SignatureCheck, SignatureFault
+from tests.trust.trust_people import NOW, Person, certificate, gpg, person, pinentry, short_home
 
 CANCEL = 'echo "ERR 83886179 Operation cancelled <Pinentry>"'
 

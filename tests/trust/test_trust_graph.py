@@ -3,11 +3,11 @@ from itertools import combinations, pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
-from trust_people import NOW, fingerprint
 
 from f2fbuild.limits import PATH_STEPS, PATHS_SHOWN
 from f2fbuild.trust.graph import Edge, edges, independent, standing, trust_paths
 from f2fbuild.trust.snapshot import Certification, Owner, TrustSnapshot, Validity
+from tests.trust.trust_people import NOW, fingerprint
 
 ME = "me"
 NAMES = [ME, "ann", "bob", "eve", "dan", "fay"]

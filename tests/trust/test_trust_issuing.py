@@ -1,7 +1,6 @@
 from collections.abc import Iterator
 
 import pytest
-from trust_people import SEED, Person, certificate, person
 
 from f2fbuild.errors import FormatError
 from f2fbuild.trust.cards import parse_card
@@ -9,6 +8,7 @@ from f2fbuild.trust.certificate_file import parse_file
 from f2fbuild.trust.gpg import GnupgError, SigningRefusedError
 from f2fbuild.trust.issuing import issue, make_card
 from f2fbuild.trust.signature import GoodSignature
+from tests.trust.trust_people import SEED, Person, certificate, person
 
 
 @pytest.fixture(scope="module")

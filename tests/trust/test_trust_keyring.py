@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 import trio
-from trust_people import NOW, Person, gpg, person, pinentry, short_home
 
 from f2fbuild.errors import FormatError
 from f2fbuild.limits import OWNER_KEY_PACKETS
@@ -13,6 +12,7 @@ from f2fbuild.trust.gpg import Gnupg, GnupgHomeError, OwnerTrust, SigningRefused
 from f2fbuild.trust.keyring import Keyring, KeyringFullError
 from f2fbuild.trust.signature import GoodSignature
 from f2fbuild.trust.snapshot import Validity
+from tests.trust.trust_people import NOW, Person, gpg, person, pinentry, short_home
 
 
 @pytest.fixture(scope="module")

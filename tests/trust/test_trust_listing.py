@@ -1,13 +1,13 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from trust_people import NOW, fingerprint, gpg, short_home
 
 from f2fbuild.errors import FormatError
 from f2fbuild.limits import USER_ID_CHARACTERS
 from f2fbuild.trust.gpg import Gnupg
 from f2fbuild.trust.listing import clean_text, parse_certifications, parse_owners
 from f2fbuild.trust.snapshot import Validity
+from tests.trust.trust_people import NOW, fingerprint, gpg, short_home
 
 ANN, BOB, EVE = (fingerprint(number) for number in (0xA, 0xB, 0xE))
 

@@ -3,11 +3,11 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from trust_people import Person, gpg, person
 
 from f2fbuild.errors import FormatError
 from f2fbuild.limits import OWNER_KEY_BYTES, OWNER_KEY_PACKETS
 from f2fbuild.trust.packets import check_signature, read_key
+from tests.trust.trust_people import Person, gpg, person
 
 KEY = b"\x04" + b"k" * 50
 

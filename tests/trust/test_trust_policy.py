@@ -1,13 +1,11 @@
-import msgspec
 import pytest
-from trust_facts import ANN, ANNS, BOB, ME, anns, known, owner
-from trust_people import NOW, certificate
 
 from f2fbuild.trust.certificates import NodeCertificate
-from f2fbuild.trust.friends import Friend, grants, states
 from f2fbuild.trust.policy import Allowed, FriendState, Gate, Known, Question, Refusal, Right, decide
 from f2fbuild.trust.refusals import RefusalReason, Rule
 from f2fbuild.trust.snapshot import Validity
+from tests.trust.trust_facts import ANN, ANNS, BOB, ME, anns, known, owner
+from tests.trust.trust_people import NOW, certificate
 
 R = RefusalReason
 
@@ -119,32 +117,3 @@ def test_every_reason_explains_itself_and_says_what_to_do() -> None:
         assert one.text
         assert one.advice
     assert all(right.meaning for right in Right)
-
-
-def friend(state: FriendState) -> Friend:
-    return Friend(
-        owner=ANN,
-        alias="ann",
-        certificates=(b"file",),
-        hints=("elm:443",),
-        rights=frozenset({Right.BUILD}),
-        state=state,
-        since=NOW,
-    )
-
-
-@pytest.mark.parametrize("state", FriendState)
-def test_friends_become_grants_and_states(state: FriendState) -> None:
-    gone = state in (FriendState.REMOVED, FriendState.BLOCKED)
-    given = grants([friend(state)])
-    assert given.of(ANN) == (frozenset() if gone else {Right.BUILD})
-    assert (ANN in given.rights) is not gone
-    assert states([friend(state)]) == {ANN: state}
-    assert given.of(BOB) == frozenset()
-
-
-@pytest.mark.parametrize("state", FriendState)
-def test_a_friend_is_stored_and_read_back(state: FriendState) -> None:
-    one = friend(state)
-    assert msgspec.json.decode(msgspec.json.encode(one), type=Friend) == one
-    assert msgspec.msgpack.decode(msgspec.msgpack.encode(one), type=Friend) == one

@@ -1,7 +1,7 @@
 import pytest
-from trust_people import FINGERPRINT
 
 from f2fbuild.trust.signature import BadSignature, GoodSignature, SignatureFault, Status, judge
+from tests.trust.trust_people import FINGERPRINT
 
 SUBKEY = "F" * 40
 VALID = ("VALIDSIG", f"{SUBKEY} 2026-11-25 1795578455 0 4 0 22 8 00 {FINGERPRINT}")

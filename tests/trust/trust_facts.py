@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from trust_people import NOW, YEAR, certificate, fingerprint
-
 from f2fbuild.trust.certificates import NodeCertificate
 from f2fbuild.trust.policy import FriendState, Grants, Known, Right
 from f2fbuild.trust.snapshot import Certification, Owner, TrustSnapshot, Validity
+from tests.trust.trust_people import NOW, YEAR, certificate, fingerprint
 
 ME, ANN, BOB, EVE = (fingerprint(number) for number in (1, 0xA, 0xB, 0xE))
 ANNS = certificate(ANN)

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from digest_forge import EMPTY_SPEC, SPEC, rpmbuild, run
+
+from tests.builder.digests.digest_forge import EMPTY_SPEC, SPEC, rpmbuild, run
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 import zstandard
-from digest_forge import EPOCH, rpm_gzip, run
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -19,6 +18,7 @@ from f2fbuild.builder.digests.deb import digest_deb
 from f2fbuild.builder.digests.products import Digested, digest_product
 from f2fbuild.builder.digests.refusal import RefusalError, RefusalReason
 from f2fbuild.limits import CONTROL_FILE_BYTES
+from tests.builder.digests.digest_forge import EPOCH, rpm_gzip, run
 
 CONTROL = """\
 Package: tiny

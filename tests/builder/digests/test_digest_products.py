@@ -11,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from digest_forge import PINS, Parts, run, string, succeeds
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -30,6 +29,7 @@ from f2fbuild.errors import FormatError
 from f2fbuild.limits import DIGEST_REPORT_BYTES, PRODUCTS_PER_BUILD, REFUSAL_DETAIL_CHARACTERS
 from f2fbuild.model import canonical
 from f2fbuild.model.outcome import Product, Succeeded, result_digest
+from tests.builder.digests.digest_forge import PINS, Parts, run, string, succeeds
 
 PINS_TEXT = canonical.encode(PINS.to_json()).decode()
 

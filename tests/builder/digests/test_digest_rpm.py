@@ -9,7 +9,11 @@ from pathlib import Path
 
 import pytest
 import zstandard
-from digest_forge import (
+
+from f2fbuild.builder.digests.refusal import RefusalError, RefusalReason
+from f2fbuild.builder.digests.rpm import digest_rpm
+from f2fbuild.builder.digests.rpm_pins import RpmPins
+from tests.builder.digests.digest_forge import (
     EPOCH,
     PINS,
     SPEC,
@@ -24,10 +28,6 @@ from digest_forge import (
     strings,
     succeeds,
 )
-
-from f2fbuild.builder.digests.refusal import RefusalError, RefusalReason
-from f2fbuild.builder.digests.rpm import digest_rpm
-from f2fbuild.builder.digests.rpm_pins import RpmPins
 
 
 def refusal(data: bytes, name: str, allow_signature: bool = False) -> RefusalReason:

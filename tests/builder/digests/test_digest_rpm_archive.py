@@ -7,11 +7,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from digest_forge import CpioRecord, Parts, digest, integers, read_cpio, strings, write_cpio
 
 from f2fbuild.builder.digests.refusal import RefusalError, RefusalReason
 from f2fbuild.builder.digests.rpm_files import read_files
 from f2fbuild.builder.digests.rpm_header import Header, TagType
+from tests.builder.digests.digest_forge import (
+    CpioRecord,
+    Parts,
+    digest,
+    integers,
+    read_cpio,
+    strings,
+    write_cpio,
+)
 
 Records = list[CpioRecord]
 

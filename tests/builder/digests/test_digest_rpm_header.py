@@ -5,12 +5,21 @@ import struct
 from pathlib import Path
 
 import pytest
-from digest_forge import IMMUTABLE, Parts, binary, digest, format_header, integers, string, strings
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from f2fbuild.builder.digests.refusal import RefusalError, RefusalReason
 from f2fbuild.builder.digests.rpm_header import Entry, TagType, read_header
+from tests.builder.digests.digest_forge import (
+    IMMUTABLE,
+    Parts,
+    binary,
+    digest,
+    format_header,
+    integers,
+    string,
+    strings,
+)
 
 
 def read(data: bytes, limit: int = 1 << 20) -> dict[int, Entry]:

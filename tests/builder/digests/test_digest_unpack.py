@@ -9,12 +9,12 @@ from collections.abc import Callable
 
 import pytest
 import zstandard
-from digest_forge import rpm_gzip
 from hypothesis import given
 from hypothesis import strategies as st
 
 from f2fbuild.builder.digests.refusal import RefusalError, RefusalReason
 from f2fbuild.builder.digests.unpack import Unpacked
+from tests.builder.digests.digest_forge import rpm_gzip
 
 PACKERS: dict[str, Callable[[bytes], bytes]] = {
     "bzip2": bz2.compress,
