@@ -171,6 +171,14 @@ class Gnupg:
             raise GnupgError(report.complaint(), where=fingerprint)
         return fingerprint
 
+    def export_local(self, fingerprint: str) -> bytes:
+        """Return a public key with all its certifications, local ones too, for another ring of this node."""
+        return self._do(["--export-options", "export-local-sigs", "--export", "--", fingerprint]).data
+
+    def add_local(self, key: bytes) -> None:
+        """Import what `export_local` gave, local certifications too; never for keys that somebody sent."""
+        self._do(["--import-options", "import-local-sigs", "--import"], key)
+
     def sign(self, fingerprint: str, text: bytes) -> bytes:
         """Return the owner's detached signature over `text`, binary. Pinentry may ask for a passphrase.
 

@@ -6,6 +6,8 @@ ownertrust here, so what he certified is valid.
 """
 
 import hashlib
+import shutil
+import tempfile
 from pathlib import Path
 from threading import Lock
 
@@ -78,8 +80,8 @@ class Keyring:
     def certify(self, fingerprint: str, user: Gnupg) -> None:
         """Let the node's owner certify a key for this node only, so that it becomes valid here.
 
-        No turn is taken while a person types a passphrase: peers are verified meanwhile. gpg locks the ring
-        for the moment in which it writes.
+        A person may take minutes to type a passphrase, and gpg replaces the ring's file while others read it.
+        So the certification is made in a copy of the ring, and then brought into the ring in its turn.
 
         Args:
             fingerprint: the key that its owner was compared with.
@@ -89,8 +91,15 @@ class Keyring:
             SigningRefusedError: GnuPG did not sign.
             GnupgError: it signed, but the ring does not show it.
         """
-        user.certify_in(self._gnupg.home, fingerprint, certifier=self._me)
+        with tempfile.TemporaryDirectory(prefix="f2fring") as name:
+            copy = Gnupg(Path(name), agent=False)
+            with self._lock:
+                for file in _FILES:
+                    shutil.copyfile(self._gnupg.home / file, copy.home / file)
+            user.certify_in(copy.home, fingerprint, certifier=self._me)
+            certified = copy.export_local(fingerprint)
         with self._lock:
+            self._gnupg.add_local(certified)
             self._gnupg.check_trustdb()
             edges = {(edge.certifier, edge.certified) for edge in self._gnupg.certifications()}
         if (self._me, fingerprint) not in edges:
