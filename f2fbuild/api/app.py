@@ -4,6 +4,7 @@ The socket is a Unix socket in a directory that only its user may enter; whoever
 """
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Protocol
 
 import msgspec
@@ -73,10 +74,11 @@ async def _lines(replies: AsyncIterator[Reply]) -> AsyncIterator[bytes]:
 
 async def _read(http: HttpRequest, kind: type[Request]) -> Request:
     body = bytearray()
-    async for piece in http.stream():
-        body += piece
-        if len(body) > limits.API_REQUEST_BYTES:
-            raise UsageError(f"a request has at most {limits.API_REQUEST_BYTES} bytes")
+    async with aclosing(http.stream()) as pieces:
+        async for piece in pieces:
+            body += piece
+            if len(body) > limits.API_REQUEST_BYTES:
+                raise UsageError(f"a request has at most {limits.API_REQUEST_BYTES} bytes")
     try:
         return msgspec.json.decode(bytes(body) or b"{}", type=kind)
     except (msgspec.ValidationError, msgspec.DecodeError) as error:
