@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 import pytest
 import trio
 
+from f2fbuild.builder import cgroups
 from f2fbuild.builder.exits import Exit, ExitCause, ProcessLimits
 from f2fbuild.builder.hosttools import host_programs
 from f2fbuild.builder.idmap import host_id_map
@@ -49,10 +50,8 @@ def marked(marker: str) -> list[int]:
 
 
 def groups_left() -> list[Path]:
-    mine = f"f2fbuild-{os.getpid()}-*"
-    return [
-        path for controller in ("memory", "pids") for path in Path("/sys/fs/cgroup", controller).rglob(mine)
-    ]
+    parents = cgroups._parents().values()
+    return [path for parent in parents for path in parent.glob(f"f2fbuild-{os.getpid()}-*")]
 
 
 def descriptors() -> int:
@@ -213,13 +212,21 @@ async def test_a_descendant_that_leaves_the_session_does_not_outlive_the_program
 
 async def test_cancelling_kills_the_whole_tree_before_it_returns() -> None:
     marker = f"f2f-cancel-{os.getpid()}"
-    script = "trap '' TERM; setsid sh -c 'trap \"\" TERM; sleep 1000' & echo up; sleep 1000"
+    # Forty processes with memory of their own take longer to die than bubblewrap does.
+    child = (
+        f'setsid {PYTHON} -c \'a = b"x" * 8388608; print("up", flush=True); import time; time.sleep(1000)\' &'
+    )
+    script = f"trap '' TERM; for i in $(seq 40); do {child} done; wait"
     command = Command(argv=("sh", "-c", script), env={**ENV, "MARK": marker})
     alive: list[int] = []
 
-    def on_output(_: bytes) -> None:
-        alive.extend(marked(marker))
-        scope.cancel()
+    said = bytearray()
+
+    def on_output(data: bytes) -> None:
+        said.extend(data)
+        if said.count(b"up") == 40:
+            alive.extend(marked(marker))
+            scope.cancel()
 
     with trio.CancelScope() as scope:
         await run(Sandbox(mounts=host_programs()), command, limits=LIMITS, on_output=on_output)
