@@ -130,7 +130,9 @@ class Conductor:
         needed, planned = self._needed(job, assignments, verdict)
         match needed:
             case Enough():
-                await self._finish(job, assignments, verdict, "")
+                # Results come out together; who has committed to one is heard before the job ends.
+                if not any(one.state is AssignmentState.COMMITTED for one in assignments):
+                    await self._finish(job, assignments, verdict, "")
             case GiveUp(reason=reason):
                 last = self._judge(job, assignments, ended=True)
                 await self._finish(job, assignments, last, reason.value)

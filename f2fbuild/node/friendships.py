@@ -45,6 +45,7 @@ class Friendships:
         self._user = user
         self._clock = clock
         self._changed: list[Callable[[], None]] = []
+        self._admitting = trio.Lock()
         self._told: dict[str, str] = {}
         self._refused: dict[str, str] = {}
         self._table = CertificateTable([])
@@ -192,10 +193,12 @@ class Friendships:
         Raises:
             RefusedError: the card cannot be used, or GnuPG did not certify.
         """
-        result = await trio.to_thread.run_sync(admit_card, card.encode(), self._keyring)
-        proposed = self._propose(result, rights, alias)
-        if certify and proposed.friend.owner != self._keyring.me:
-            await trio.to_thread.run_sync(self._keyring.certify, proposed.friend.owner, self._user)
+        # One at a time: GnuPG does not wait for itself in the user's home.
+        async with self._admitting:
+            result = await trio.to_thread.run_sync(admit_card, card.encode(), self._keyring)
+            proposed = self._propose(result, rights, alias)
+            if certify and proposed.friend.owner != self._keyring.me:
+                await trio.to_thread.run_sync(self._keyring.certify, proposed.friend.owner, self._user)
         if isinstance(result, AdmittedCard):
             self._store(proposed, result.card.certificate_file.data)
         await self.refresh()
