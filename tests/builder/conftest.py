@@ -77,10 +77,9 @@ def _list(scratch: Path) -> None:
 
 
 async def _copy(root: Path, scratch: Path) -> None:
-    # dpkg calls a root tainted whose /bin is a link spelled usr/bin; the digests' own tests are about that.
     script = (
         "set -e; cd /root; mkdir -p usr/bin usr/sbin usr/lib usr/lib64 etc var/lib/dpkg tmp var/tmp run\n"
-        "for d in bin sbin lib lib64; do ln -s ./usr/$d $d; done\n"
+        "for d in bin sbin lib lib64; do ln -s usr/$d $d; done\n"
         "cp /made/status var/lib/dpkg/status; cp /made/passwd /made/group etc/\n"
         "tar -C /host -c --no-recursion --ignore-failed-read -T /made/list | tar -x --keep-directory-symlink"
     )
