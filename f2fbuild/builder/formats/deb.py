@@ -1,7 +1,7 @@
 """What is peculiar to Debian packages: dpkg-source unpacks, dpkg-buildpackage builds, products lie beside.
 
 Nothing is signed here and the build-dependencies are in the environment already, fakeroot among them where a
-package still asks for it (`Rules-Requires-Root`). With one uid there is no chown: fakeroot is told not to try.
+package still asks for it (`Rules-Requires-Root`). With one uid there is no chown: fakeroot is told so.
 """
 
 from typing import Final
