@@ -9,7 +9,7 @@ from f2fbuild.model.job import AssignmentState, JobClass, JobState
 from f2fbuild.model.verdict import VerdictKind
 
 JOB_ID = "5d" * 32
-SHORT = "bpexvqfd"
+SHORT = "bnentqax"
 ALICE, BOB, CAROL = "A1" * 20, "B0" * 20, "CA" * 20
 ORIGIN = "f2fbuild.invalid/log/" + "ab" * 32
 

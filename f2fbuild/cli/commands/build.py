@@ -19,8 +19,8 @@ from f2fbuild.model.job import JobClass
 @click.option(
     "--class",
     "job_class",
-    type=click.Choice(list(JobClass)),
-    default=JobClass.TESTING,
+    type=click.Choice([str(one) for one in JobClass]),
+    default=str(JobClass.TESTING),
     show_default=True,
     help="How much agreement it needs.",
 )
@@ -34,7 +34,7 @@ def build(
     *,
     target: str,
     source: Path,
-    job_class: JobClass,
+    job_class: str,
     builders: int | None,
     agree: int | None,
     deadline: int,
@@ -57,7 +57,7 @@ def build(
         job = api.call(request, replies.Job)
         _submitted(output, job)
         if _in_foreground() if wait is None else wait:
-            sys.exit(follow(output, api, job.id))
+            sys.exit(follow(output, api, job.short))
 
 
 def _in_foreground() -> bool:

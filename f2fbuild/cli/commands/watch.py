@@ -1,6 +1,7 @@
 """`f2fbuild watch` and `f2fbuild logs`: follow a job until it has ended."""
 
 import codecs
+import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -33,8 +34,8 @@ def watch(output: Output, job: str) -> None:
 def logs(output: Output, *, job: str, following: bool, builder: str) -> None:
     """Print the build logs of JOB as the builders write them."""
     request = requests.ReadLog(job=job, peer=builder, follow=following)
-    again = f"f2fbuild logs {'--follow ' if following else ''}{job}"
-    with client() as api, _interruptible(output, again):
+    options = ["--follow"] * following + ["--builder", builder] * bool(builder)
+    with client() as api, _interruptible(output, shlex.join(["f2fbuild", "logs", *options, job])):
         chunks = api.stream(request, replies.LogChunk)
         if output.json:
             for chunk in chunks:
