@@ -59,7 +59,9 @@ class _Source:
     keyring: str
 
 
-def from_host_apt(sources: Mapping[str, str], *, name: str, arch: str, suite: str) -> Proposal:
+def from_host_apt(
+    sources: Mapping[str, str], *, name: str, arch: str, suite: str, archive_keyring: str = ""
+) -> Proposal:
     """Return a Debian target of the host's sources that belong to `suite` (`bookworm`, with its updates).
 
     Args:
@@ -67,6 +69,8 @@ def from_host_apt(sources: Mapping[str, str], *, name: str, arch: str, suite: st
         name: the target's name.
         arch: Debian architecture.
         suite: code name; suites called `suite` or `suite-…` are taken.
+        archive_keyring: the distribution's own keyring, for sources that name none: apt would believe every
+            key it has, a target believes this file's.
 
     Raises:
         ConfigurationError: nothing usable was found.
@@ -75,12 +79,13 @@ def from_host_apt(sources: Mapping[str, str], *, name: str, arch: str, suite: st
     left_out: list[str] = []
     for file, text in sources.items():
         for source in _deb822(text) if file.endswith(".sources") else _one_line(text):
-            if not source.keyring.startswith("/"):
+            keyring = source.keyring or archive_keyring
+            if not keyring.startswith("/"):
                 left_out.append(f"{file}: {' '.join(source.uris)}: no Signed-By keyring file")
                 continue
             kept = [each for each in source.suites if each == suite or each.startswith(f"{suite}-")]
             left_out += [f"{file}: {each}: not of {suite}" for each in source.suites if each not in kept]
-            repositories += [_archive(source, uri, each) for uri in source.uris for each in kept]
+            repositories += [_archive(source, uri, each, keyring) for uri in source.uris for each in kept]
     unique = tuple(dict.fromkeys(repositories))
     target = Target(name=name, format=Format.DEB, arch=arch, repository=unique, base=DEB_BASE)
     return _proposal(target, left_out)
@@ -120,13 +125,13 @@ def from_host_dnf(repos: Mapping[str, str], *, name: str, arch: str, release: st
     return _proposal(target, left_out)
 
 
-def _archive(source: _Source, uri: str, suite: str) -> Repository:
+def _archive(source: _Source, uri: str, suite: str, keyring: str) -> Repository:
     rests = "-" not in suite and suite not in _MOVING
     return Repository(
         uri=uri.rstrip("/"),
         suite=suite,
         components=source.components,
-        keyring=source.keyring,
+        keyring=keyring,
         max_age_days=POINT_RELEASE_DAYS if rests else 0,
     )
 

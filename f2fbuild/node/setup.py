@@ -102,7 +102,11 @@ def propose_targets() -> tuple[Proposal, ...]:
     deb_arch = {"x86_64": "amd64", "aarch64": "arm64"}.get(arch, arch)
     makers: list[Callable[[], Proposal]] = []
     if apt and codename:
-        makers.append(lambda: from_host_apt(apt, name=codename, arch=deb_arch, suite=codename))
+        keyring = Path(f"/usr/share/keyrings/{release.get('ID', '')}-archive-keyring.gpg")
+        known = str(keyring) if keyring.is_file() else ""
+        makers.append(
+            lambda: from_host_apt(apt, name=codename, arch=deb_arch, suite=codename, archive_keyring=known)
+        )
     if dnf:
         version = release.get("VERSION_ID", "")
         name = f"{release.get('ID', 'rpm')}{version}"

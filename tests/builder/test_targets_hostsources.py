@@ -89,6 +89,18 @@ def test_apt_sources_of_one_suite_become_a_target() -> None:
     )
 
 
+def test_sources_that_name_no_keyring_are_held_to_the_archive_keyring() -> None:
+    line = "deb http://mirror.example/debian bookworm main\n"
+    proposal = from_host_apt(
+        {"sources.list": line},
+        name="bookworm",
+        arch="amd64",
+        suite="bookworm",
+        archive_keyring="/usr/share/keyrings/archive.gpg",
+    )
+    assert [one.keyring for one in proposal.target.repository] == ["/usr/share/keyrings/archive.gpg"]
+
+
 def test_dnf_repositories_become_a_target_and_the_others_say_why_not() -> None:
     proposal = from_host_dnf({"f.repo": DNF}, name="f45", arch="x86_64", release="45")
     assert proposal.target.repository == (
