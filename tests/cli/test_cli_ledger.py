@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from f2fbuild.api import replies, requests
-from f2fbuild.ledger import entry, evidence
+from f2fbuild.ledger import entry, evidence, reading
 from f2fbuild.ledger.log import Log
-from f2fbuild.ledger.note import format_vkey
 from f2fbuild.ledger.proof import format_proof, parse_proof, verify_proof
 from f2fbuild.model.digest import short_id
 from f2fbuild.model.outcome import ClosingReason
 from f2fbuild.model.times import format_time
+from f2fbuild.model.vkey import VerifierKey, format_vkey
 from tests.api.api_node import nobody_listening
 from tests.api.api_samples import peer
 from tests.cli.cli_runs import Home, beside, clean_environment, home, records, whole_node
@@ -473,3 +473,35 @@ def test_nothing_is_here(place: Home) -> None:
             del result
         assert code == 3
         assert "f2fbuild init" in said
+
+
+def test_a_head_that_moves_under_a_reader(
+    place: Home, kept: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heads: list[int] = []
+
+    def read_then_move(directory: Path, key: VerifierKey) -> reading.Head:
+        head = read_head(directory, key)
+        if not heads:
+            # The narrower partial files go away between the head and the files that it speaks of.
+            log.append(ALICE.write(acceptance()))
+        heads.append(head.checkpoint.size)
+        return head
+
+    read_head = reading.read_head
+    monkeypatch.setattr(reading, "read_head", read_then_move)
+    with Log.open(Path(kept[0]), ALICE.log) as log:
+        result = place.run("ledger", "proof", "3", *at(kept))
+    assert result.exit_code == 0
+    assert parse_proof(result.stdout_bytes).checkpoint == (Path(kept[0]) / "checkpoint").read_bytes()
+    assert heads == [12, 13, 13]
+
+
+def test_a_damaged_file_is_no_moving_head(place: Home, kept: tuple[str, ...]) -> None:
+    for bundle in (Path(kept[0]) / "tile" / "entries").rglob("*"):
+        if bundle.is_file():
+            bundle.write_bytes(bundle.read_bytes()[:-1])
+    for command in (["log"], ["show", "3", "--log"], ["proof", "3", "--log"]):
+        result = place.run("ledger", *command, *kept)
+        assert result.exit_code == 1
+        assert "damaged" in result.stderr
