@@ -11,12 +11,12 @@ from f2fbuild.jobs.offer import Offer
 from f2fbuild.jobs.tasks import Task
 from f2fbuild.ledger.commitment import commitment_digest, salted
 from f2fbuild.ledger.entry import Commitment
-from f2fbuild.ledger.merkle import leaf_hash
 from f2fbuild.model import canonical
 from f2fbuild.model import statement as statements
 from f2fbuild.model.outcome import Result, result_digest
 from f2fbuild.model.statement import BuildStatement, EncodedStatement
 from f2fbuild.model.times import rounded
+from f2fbuild.model.tree import leaf_hash
 
 DETAILS_SCHEMA = "f2fbuild.details/1"
 

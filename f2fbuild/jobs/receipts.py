@@ -10,12 +10,12 @@ from f2fbuild.errors import LedgerError
 from f2fbuild.ledger import entry as entries
 from f2fbuild.ledger.checkpoint import parse_log_vkey
 from f2fbuild.ledger.commitment import commitment_digest
-from f2fbuild.ledger.merkle import leaf_hash
 from f2fbuild.ledger.proof import parse_proof, verify_proof
 from f2fbuild.model import statement as statements
 from f2fbuild.model.friend import Friend
 from f2fbuild.model.outcome import ClosingReason, result_digest
 from f2fbuild.model.statement import BuildStatement
+from f2fbuild.model.tree import leaf_hash
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,10 +14,10 @@ from f2fbuild.ledger.checkpoint import Checkpoint, open_checkpoint
 from f2fbuild.ledger.edge import Edge, grow, partial_files
 from f2fbuild.ledger.entry import Entry, Kind, NodeCertificate, certificate_keys, decode, read
 from f2fbuild.ledger.files import CHECKPOINT, read_file
-from f2fbuild.ledger.note import VerifierKey, format_vkey
 from f2fbuild.ledger.promises import fold_promises
 from f2fbuild.limits import REPORT_PROBLEMS, TILE_WIDTH
 from f2fbuild.model.envelope import unseal
+from f2fbuild.model.vkey import VerifierKey, format_vkey
 
 _ATTEMPTS = 5
 """Times that a log is read again because its node moved the head meanwhile."""

@@ -8,21 +8,12 @@ import re
 from dataclasses import dataclass
 
 from f2fbuild.errors import FormatError
-from f2fbuild.ledger.merkle import EMPTY_ROOT, HASH_BYTES
-from f2fbuild.ledger.note import (
-    VerifierKey,
-    decode_base64,
-    encode_base64,
-    format_note,
-    open_note,
-    parse_vkey,
-    sign,
-)
+from f2fbuild.ledger.note import decode_base64, encode_base64, format_note, open_note, sign
 from f2fbuild.limits import TREE_SIZE_BOUND
-from f2fbuild.model.digest import sha256_hex
 from f2fbuild.model.signing import SigningKey
+from f2fbuild.model.tree import EMPTY_ROOT, HASH_BYTES
+from f2fbuild.model.vkey import KeyKind, VerifierKey, own_name, parse_vkey
 
-_ORIGIN = "f2fbuild.invalid/log/"
 _DECIMAL = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
 
 
@@ -37,12 +28,12 @@ class Checkpoint:
 
 def origin_of(log_public: bytes) -> str:
     """Return the origin of the log whose Ed25519 key has these 32 public bytes."""
-    return _ORIGIN + sha256_hex(log_public)
+    return own_name("log", log_public)
 
 
 def log_vkey(log_public: bytes) -> VerifierKey:
     """Return the verifier key of a log: its name is its origin."""
-    return VerifierKey(name=origin_of(log_public), public=log_public)
+    return VerifierKey(name=origin_of(log_public), kind=KeyKind.ED25519, public=log_public)
 
 
 def parse_log_vkey(text: str, *, where: str = "log vkey") -> VerifierKey:

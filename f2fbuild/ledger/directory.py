@@ -27,9 +27,9 @@ from f2fbuild.ledger.checkpoint import Checkpoint, open_checkpoint
 from f2fbuild.ledger.disk import stage_file, sync_directories, write_file
 from f2fbuild.ledger.edge import Edge, grow, load_edge, partial_files
 from f2fbuild.ledger.files import CHECKPOINT, lock, path_of, read_entries, read_file, remove_stale, sweep
-from f2fbuild.ledger.merkle import EMPTY_ROOT, prove_inclusion
-from f2fbuild.ledger.note import VerifierKey
 from f2fbuild.ledger.proof import Proof, verify_proof
+from f2fbuild.model.tree import EMPTY_ROOT, prove_inclusion
+from f2fbuild.model.vkey import VerifierKey
 
 COMMIT_POINTS = (
     "full-written",
@@ -160,7 +160,7 @@ class LogDirectory:
             return tiles.slice_to(wanted, self._read(replace(wanted, width=available)), available)
 
     def read_hash(self, level: int, index: int) -> bytes:
-        """Return the hash of a complete subtree of the log (`merkle.ReadHash`)."""
+        """Return the hash of a complete subtree of the log (`model.tree.ReadHash`)."""
         with self._lock:
             return tiles.read_hash(level, index, self.size, self._read)
 

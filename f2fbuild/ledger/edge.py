@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from f2fbuild.errors import LedgerError
-from f2fbuild.ledger.merkle import EMPTY, Frontier, leaf_hash, read_frontier
 from f2fbuild.ledger.tiles import (
     Bundle,
     Resource,
@@ -17,6 +16,7 @@ from f2fbuild.ledger.tiles import (
     split_tile,
 )
 from f2fbuild.limits import TILE_WIDTH
+from f2fbuild.model.tree import EMPTY, Frontier, leaf_hash, read_frontier
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

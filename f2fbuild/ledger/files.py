@@ -12,8 +12,8 @@ from pathlib import Path
 from f2fbuild.errors import FormatError, LedgerError, StorageError
 from f2fbuild.ledger import tiles
 from f2fbuild.ledger.disk import TEMPORARY, sync_directories, write_file
-from f2fbuild.ledger.merkle import leaf_hash
 from f2fbuild.limits import TILE_WIDTH
+from f2fbuild.model.tree import leaf_hash
 
 CHECKPOINT = "checkpoint"
 

@@ -15,9 +15,9 @@ from f2fbuild.errors import FormatError
 from f2fbuild.ledger.checkpoint import Checkpoint, log_vkey, sign_checkpoint
 from f2fbuild.ledger.directory import LogDirectory, no_commit_point
 from f2fbuild.ledger.files import begin
-from f2fbuild.ledger.merkle import EMPTY_ROOT
 from f2fbuild.limits import ENTRY_BYTES
 from f2fbuild.model.signing import SigningKey
+from f2fbuild.model.tree import EMPTY_ROOT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,6 @@ from f2fbuild.ledger.checkpoint import Checkpoint, open_checkpoint
 from f2fbuild.ledger.directory import LogDirectory, no_commit_point
 from f2fbuild.ledger.disk import sync_directories, write_file
 from f2fbuild.ledger.files import CHECKPOINT, begin
-from f2fbuild.ledger.merkle import HASH_BYTES, ReadHash, prove_consistency, range_root
 from f2fbuild.ledger.monitor import (
     Advanced,
     Consistency,
@@ -28,8 +27,9 @@ from f2fbuild.ledger.monitor import (
     Violation,
     judge,
 )
-from f2fbuild.ledger.note import VerifierKey
 from f2fbuild.limits import MIRROR_UPDATE_BYTES, TILE_WIDTH
+from f2fbuild.model.tree import HASH_BYTES, ReadHash, prove_consistency, range_root
+from f2fbuild.model.vkey import VerifierKey
 
 Fetch: TypeAlias = Callable[[str], Awaitable[bytes]]
 """Path of tlog-tiles to its bytes, of which the fetcher takes at most `limits.BUNDLE_BYTES`."""

@@ -14,8 +14,8 @@ from typing import TypeAlias
 from f2fbuild.errors import FormatError
 from f2fbuild.ledger.checkpoint import Checkpoint, open_checkpoint, strip_checkpoint
 from f2fbuild.ledger.evidence import format_equivocation
-from f2fbuild.ledger.merkle import verify_consistency
-from f2fbuild.ledger.note import VerifierKey, format_vkey
+from f2fbuild.model.tree import verify_consistency
+from f2fbuild.model.vkey import VerifierKey, format_vkey
 
 
 class Reason(StrEnum):

@@ -11,29 +11,15 @@ are made and verified here.
 
 import base64
 import binascii
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from f2fbuild.errors import FormatError
 from f2fbuild.limits import NOTE_BYTES, NOTE_SIGNATURES
-from f2fbuild.model.signing import SigningKey, check_public_key, verify
+from f2fbuild.model.signing import SigningKey, verify
+from f2fbuild.model.vkey import KeyKind, VerifierKey, key_id
 
-ED25519 = 0x01
 _LINE_START = "— "
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VerifierKey:
-    """A named Ed25519 key (type 0x01); `public` has 32 bytes."""
-
-    name: str
-    public: bytes
-
-    @property
-    def key_id(self) -> bytes:
-        """The four bytes by which signature lines name this key."""
-        return hashlib.sha256(self.name.encode() + b"\n" + bytes([ED25519]) + self.public).digest()[:4]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,36 +39,14 @@ class Note:
     signatures: tuple[Signature, ...]
 
 
-def format_vkey(key: VerifierKey) -> str:
-    """Return the vkey `<name>+<hex key id>+<base64 of type and public key>`."""
-    return f"{key.name}+{key.key_id.hex()}+{encode_base64(bytes([ED25519]) + key.public)}"
-
-
-def parse_vkey(text: str, *, where: str = "vkey") -> VerifierKey:
-    """Return the key that a vkey names.
-
-    Raises:
-        FormatError: another shape, spelling or key type, a key id that does not fit, or a weak key.
-    """
-    name, _, rest = text.partition("+")
-    key_id, _, encoded = rest.partition("+")
-    blob = decode_base64(encoded, where=where)
-    if not _is_name(name) or len(blob) != 33 or blob[0] != ED25519:
-        raise FormatError("not the vkey of an Ed25519 key", where=where)
-    key = VerifierKey(name=name, public=check_public_key(blob[1:], where=where))
-    if key_id != key.key_id.hex():
-        raise FormatError("the key id does not belong to this name and key", where=where)
-    return key
-
-
 def sign(text: str, name: str, key: SigningKey) -> Note:
     """Return the note of `text` with one signature by `key` under `name`.
 
     Raises:
         FormatError: the text or the name cannot stand in a note.
     """
-    verifier = VerifierKey(name=name, public=key.public)
-    line = Signature(name=name, key_id=verifier.key_id, signature=key.sign(text.encode()))
+    verifier = VerifierKey(name=name, kind=KeyKind.ED25519, public=key.public)
+    line = Signature(name=name, key_id=key_id(verifier), signature=key.sign(text.encode()))
     note = Note(text=text, signatures=(line,))
     if parse_note(format_note(note)) != note:
         raise FormatError("this text or name cannot stand in a signed note", where="signed note")
@@ -119,11 +83,13 @@ def parse_note(data: bytes, *, where: str = "signed note") -> Note:
 def open_note(data: bytes, keys: Sequence[VerifierKey], *, where: str = "signed note") -> Note:
     """Return the note in `data` with only the signatures by `keys`, all of them verified.
 
+    Keys of another kind than Ed25519 cover other bytes than the text: their signatures are not verified here.
+
     Raises:
         FormatError: malformed, a bad signature of a known key, or no signature of any.
     """
     note = parse_note(data, where=where)
-    known = {(key.name, key.key_id): key for key in keys}
+    known = {(key.name, key_id(key)): key for key in keys if key.kind is KeyKind.ED25519}
     verified: dict[VerifierKey, Signature] = {}
     for line in note.signatures:
         key = known.get((line.name, line.key_id))

@@ -14,11 +14,11 @@ from f2fbuild.ledger import tiles
 from f2fbuild.ledger.checkpoint import Checkpoint, open_checkpoint
 from f2fbuild.ledger.entry import NodeCertificate, certificate_keys, decode
 from f2fbuild.ledger.files import CHECKPOINT, read_entries, read_file
-from f2fbuild.ledger.merkle import EMPTY_ROOT, prove_inclusion
-from f2fbuild.ledger.note import VerifierKey, format_vkey
 from f2fbuild.ledger.proof import Proof, verify_proof
 from f2fbuild.limits import TILE_WIDTH
 from f2fbuild.model.envelope import unseal
+from f2fbuild.model.tree import EMPTY_ROOT, prove_inclusion
+from f2fbuild.model.vkey import VerifierKey, format_vkey
 
 _ATTEMPTS = 5
 """Times that a log is read again because its node moved the head meanwhile."""

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from f2fbuild.errors import FormatError
-from f2fbuild.ledger.merkle import HASH_BYTES, frontier_of
 from f2fbuild.limits import BUNDLE_BYTES, ENTRY_BYTES, TILE_WIDTH, TREE_SIZE_BOUND
+from f2fbuild.model.tree import HASH_BYTES, frontier_of
 
 _PATH = re.compile(r"tile/(entries|[0-9]{1,2})/((?:x[0-9]{3}/)*[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?", re.ASCII)
 _LEVEL_BITS = 8

@@ -1,6 +1,7 @@
 """Verifier keys as text: `<name>+<hex8 key id>+<base64(type ‖ public key)>` (C2SP signed-note v1.0.0).
 
-Every key of a node that signs notes is named after itself, so that a name cannot be claimed by another key:
+A signature names its key by name and key id, so both are part of the text. Every key of a node that signs
+notes is named after itself, so that a name cannot be claimed by another key:
 `f2fbuild.invalid/log/<sha256 of the public key>`, and likewise `witness` and `mirror`.
 """
 

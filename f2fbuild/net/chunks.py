@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from f2fbuild.errors import FormatError
 from f2fbuild.limits import CHUNK_BYTES
-from f2fbuild.model.tree import EMPTY_ROOT, leaf_hash, node_hash, root_of_inclusion
+from f2fbuild.model.tree import leaf_hash, node_hash, prove_inclusion, read_frontier, verify_inclusion
 
 
 def count_chunks(size: int) -> int:
@@ -25,7 +25,7 @@ def chunk_length(index: int, size: int) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChunkTree:
-    """All hashes of the tree over a blob's chunks, leaves first; 64 bytes for each chunk."""
+    """The tree over a blob's chunks: its complete subtrees by level and index, 64 bytes for each chunk."""
 
     levels: tuple[tuple[bytes, ...], ...]
 
@@ -35,24 +35,20 @@ class ChunkTree:
         levels = [tuple(leaves)]
         while len(levels[-1]) > 1:
             below = levels[-1]
-            paired = [node_hash(below[i], below[i + 1]) for i in range(0, len(below) - 1, 2)]
-            # An odd last hash moves up unchanged: this gives RFC 6962's split at a power of two.
-            levels.append((*paired, *below[len(paired) * 2 :]))
+            levels.append(tuple(map(node_hash, below[::2], below[1::2])))
         return cls(levels=tuple(levels))
 
     @property
     def root(self) -> bytes:
         """The root over all chunks."""
-        return self.levels[-1][0] if self.levels[0] else EMPTY_ROOT
+        return read_frontier(len(self.levels[0]), self._read).root
 
     def proof(self, index: int) -> list[bytes]:
         """Return the inclusion proof of chunk `index`, siblings from the leaf upwards."""
-        siblings = []
-        for level in self.levels[:-1]:
-            if index ^ 1 < len(level):
-                siblings.append(level[index ^ 1])
-            index >>= 1
-        return siblings
+        return list(prove_inclusion(index, len(self.levels[0]), self._read))
+
+    def _read(self, level: int, index: int) -> bytes:
+        return self.levels[level][index]
 
 
 def check_chunk(data: bytes, proof: Sequence[bytes], *, index: int, size: int, root: bytes) -> bytes:
@@ -65,6 +61,6 @@ def check_chunk(data: bytes, proof: Sequence[bytes], *, index: int, size: int, r
     if len(data) != chunk_length(index, size):
         raise FormatError(f"{len(data)} bytes instead of {chunk_length(index, size)}", where=where)
     leaf = leaf_hash(data)
-    if root_of_inclusion(index, count_chunks(size), leaf, proof) != root:
+    if not verify_inclusion(index, count_chunks(size), leaf, proof, root):
         raise FormatError("not under the chunk root that was named", where=where)
     return leaf

@@ -8,11 +8,11 @@ from typing import Any
 
 from f2fbuild.ledger import entry
 from f2fbuild.ledger.checkpoint import Checkpoint, log_vkey, origin_of, sign_checkpoint
-from f2fbuild.ledger.note import VerifierKey, format_vkey
 from f2fbuild.model import statement
 from f2fbuild.model.job import BuildDefinition, Dependency
 from f2fbuild.model.outcome import ExitClass, Failed, Product, Result, Stage, Succeeded
 from f2fbuild.model.signing import Role, SigningKey, derive_seed
+from f2fbuild.model.vkey import VerifierKey, format_vkey
 
 _VECTORS = Path(__file__).parent.parent / "vectors" / "ledger"
 

@@ -15,8 +15,8 @@ from f2fbuild.ledger import check, entry
 from f2fbuild.ledger.check import Problem, verify
 from f2fbuild.ledger.entry import Kind
 from f2fbuild.ledger.log import Log
-from f2fbuild.ledger.note import format_vkey
 from f2fbuild.model.outcome import ClosingReason
+from f2fbuild.model.vkey import format_vkey
 from tests.ledger.ledger_helpers import ALICE, BOB, SOME, NodeKeys, acceptance, failure, outcome, product
 
 CHECKER = Path(__file__).parent.parent / "checker.py"

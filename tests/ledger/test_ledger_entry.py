@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from f2fbuild.errors import FormatError
 from f2fbuild.ledger import entry
 from f2fbuild.ledger.commitment import Opening, commitment_digest, opening_of, salted
-from f2fbuild.ledger.merkle import leaf_hash
-from f2fbuild.ledger.note import format_vkey
 from f2fbuild.ledger.promises import Promises, fold_promises
 from f2fbuild.model import canonical
 from f2fbuild.model.envelope import seal
 from f2fbuild.model.outcome import ClosingReason
+from f2fbuild.model.tree import leaf_hash
+from f2fbuild.model.vkey import format_vkey
 from tests.ledger.ledger_helpers import ALICE, BOB, DEFINITION, SOME, acceptance, failure, outcome, product
 
 OURS = "application/vnd.f2fbuild.{}+json"

@@ -21,8 +21,8 @@ from f2fbuild.ledger.directory import COMMIT_POINTS
 from f2fbuild.ledger.disk import sync_directories, write_file
 from f2fbuild.ledger.files import LogInUseError
 from f2fbuild.ledger.log import Log, _Batch
-from f2fbuild.ledger.merkle import prove_consistency, verify_consistency
 from f2fbuild.ledger.proof import verify_proof
+from f2fbuild.model.tree import prove_consistency, verify_consistency
 from tests.ledger.ledger_helpers import ALICE, BOB, naive_root
 
 CHILD = Path(__file__).with_name("ledger_child.py")

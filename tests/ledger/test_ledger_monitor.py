@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from f2fbuild.errors import F2FError, FormatError, LedgerError
 from f2fbuild.ledger import evidence
 from f2fbuild.ledger import monitor as m
-from f2fbuild.ledger.note import format_vkey
 from f2fbuild.ledger.proof import Proof, format_proof
 from f2fbuild.model.outcome import Failed, Result, Succeeded, result_digest
+from f2fbuild.model.vkey import format_vkey
 from tests.ledger.ledger_helpers import (
     ALICE,
     BOB,

@@ -12,8 +12,9 @@ from f2fbuild.errors import FormatError, LedgerError
 from f2fbuild.ledger import checkpoint as cp
 from f2fbuild.ledger import note as notes
 from f2fbuild.ledger import proof as proofs
-from f2fbuild.ledger.merkle import EMPTY_ROOT, leaf_hash, node_hash
 from f2fbuild.model.signing import SigningKey
+from f2fbuild.model.tree import EMPTY_ROOT, leaf_hash, node_hash
+from f2fbuild.model.vkey import KeyKind, VerifierKey, format_vkey, parse_vkey
 from tests.ledger.ledger_helpers import ALICE, BOB, vectors
 
 VECTORS = vectors("signed-note.json")
@@ -30,10 +31,10 @@ def test_published_notes_open(vector: dict[str, Any]) -> None:
     data = vector["note"].encode()
     if "seed_hex" in vector:
         public = SigningKey.from_seed(bytes.fromhex(vector["seed_hex"])).public
-        keys = [notes.VerifierKey(name=vector["origin"], public=public)]
+        keys = [VerifierKey(kind=KeyKind.ED25519, name=vector["origin"], public=public)]
     else:
-        keys = [notes.parse_vkey(vkey) for vkey in vector["vkeys"]]
-        assert [notes.format_vkey(key) for key in keys] == vector["vkeys"]
+        keys = [parse_vkey(vkey) for vkey in vector["vkeys"]]
+        assert [format_vkey(key) for key in keys] == vector["vkeys"]
     opened = notes.open_note(data, keys)
     assert len(opened.signatures) == len(keys)
     assert notes.format_note(notes.parse_note(data)) == data
@@ -53,7 +54,7 @@ def test_published_notes_are_made_again(vector: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("vector", VECTORS["malformed_notes"], ids=lambda v: v["why"])
 def test_published_malformed_notes(vector: dict[str, str]) -> None:
-    keys = [notes.parse_vkey(VECTORS["valid"][0]["vkeys"][0])]
+    keys = [parse_vkey(VECTORS["valid"][0]["vkeys"][0])]
     with pytest.raises(FormatError):
         notes.open_note(bytes.fromhex(vector["hex"]), keys)
 
@@ -61,13 +62,13 @@ def test_published_malformed_notes(vector: dict[str, str]) -> None:
 def test_published_invalid_signature_refuses_the_note() -> None:
     (vector,) = VECTORS["invalid_signature"]
     with pytest.raises(FormatError, match="PeterNeumann"):
-        notes.open_note(vector["note"].encode(), [notes.parse_vkey(vector["vkey"])])
+        notes.open_note(vector["note"].encode(), [parse_vkey(vector["vkey"])])
 
 
 @pytest.mark.parametrize("vkey", VECTORS["bad_vkeys"])
 def test_published_bad_vkeys(vkey: str) -> None:
     with pytest.raises(FormatError):
-        notes.parse_vkey(vkey)
+        parse_vkey(vkey)
 
 
 @pytest.mark.parametrize(
@@ -84,19 +85,19 @@ def test_published_bad_vkeys(vkey: str) -> None:
 )
 def test_second_spellings_of_vkeys_are_refused(spoil: Any) -> None:
     with pytest.raises(FormatError):
-        notes.parse_vkey(spoil(notes.format_vkey(ALICE.vkey)))
+        parse_vkey(spoil(format_vkey(ALICE.vkey)))
 
 
 @given(texts, names, seeds)
 def test_notes_round_trip(text: str, name: str, seed: bytes) -> None:
     key = SigningKey.from_seed(seed)
-    verifier = notes.VerifierKey(name=name, public=key.public)
+    verifier = VerifierKey(kind=KeyKind.ED25519, name=name, public=key.public)
     note = notes.sign(text, name, key)
     data = notes.format_note(note)
     assert notes.parse_note(data) == note == notes.open_note(data, [verifier])
-    assert notes.parse_vkey(notes.format_vkey(verifier)) == verifier
+    assert parse_vkey(format_vkey(verifier)) == verifier
     with pytest.raises(FormatError, match="known key"):
-        notes.open_note(data, [notes.VerifierKey(name=name + "x", public=key.public)])
+        notes.open_note(data, [VerifierKey(kind=KeyKind.ED25519, name=name + "x", public=key.public)])
     with pytest.raises(FormatError, match="does not verify"):
         notes.open_note(data.replace(text.encode(), b"!" + text.encode(), 1), [verifier])
 
@@ -164,10 +165,10 @@ def test_second_spellings_of_checkpoints_are_refused(text: str) -> None:
 
 def test_an_origin_belongs_to_its_key() -> None:
     assert ALICE.origin.startswith("f2fbuild.invalid/log/")
-    assert cp.parse_log_vkey(notes.format_vkey(ALICE.vkey)) == ALICE.vkey
-    other = notes.VerifierKey(name=BOB.origin, public=ALICE.log.public)
+    assert cp.parse_log_vkey(format_vkey(ALICE.vkey)) == ALICE.vkey
+    other = VerifierKey(kind=KeyKind.ED25519, name=BOB.origin, public=ALICE.log.public)
     with pytest.raises(FormatError, match="origin"):
-        cp.parse_log_vkey(notes.format_vkey(other))
+        cp.parse_log_vkey(format_vkey(other))
     # A note whose signature is good but whose text names another log.
     text = cp.format_checkpoint(cp.Checkpoint(origin=BOB.origin, size=0, root=EMPTY_ROOT))
     with pytest.raises(FormatError, match="another origin"):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from f2fbuild.errors import FormatError, LedgerError
 from f2fbuild.ledger import tiles
 from f2fbuild.ledger.edge import Edge, grow, load_edge, partial_files
-from f2fbuild.ledger.merkle import frontier_of, leaf_hash
+from f2fbuild.model.tree import frontier_of, leaf_hash
 from tests.ledger.ledger_helpers import naive_root, vectors
 
 PATHS = vectors("tile-paths.json")

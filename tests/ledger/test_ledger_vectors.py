@@ -12,10 +12,10 @@ from f2fbuild.ledger import entry, evidence
 from f2fbuild.ledger.checkpoint import Checkpoint, origin_of, parse_log_vkey, sign_checkpoint
 from f2fbuild.ledger.commitment import commitment_digest, salted
 from f2fbuild.ledger.log import Log
-from f2fbuild.ledger.merkle import leaf_hash
-from f2fbuild.ledger.note import format_vkey
 from f2fbuild.ledger.proof import format_proof, parse_proof, verify_proof
 from f2fbuild.model.outcome import ClosingReason
+from f2fbuild.model.tree import leaf_hash
+from f2fbuild.model.vkey import format_vkey
 from tests.ledger.ledger_helpers import ALICE, SOME, acceptance, naive_root
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"

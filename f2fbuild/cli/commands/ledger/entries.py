@@ -13,9 +13,9 @@ from f2fbuild.cli.output import Output, marked, printable_lines
 from f2fbuild.errors import FormatError, LedgerError, UsageError
 from f2fbuild.ledger import reading
 from f2fbuild.ledger.entry import Entry, NodeCertificate, read
-from f2fbuild.ledger.note import VerifierKey
 from f2fbuild.ledger.proof import Proof, format_proof
 from f2fbuild.model.envelope import unseal
+from f2fbuild.model.vkey import VerifierKey
 
 
 @click.command()

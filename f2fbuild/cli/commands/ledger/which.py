@@ -15,7 +15,7 @@ from f2fbuild.cli.output import Output
 from f2fbuild.errors import NodeNotRunningError, NotInitialisedError, UsageError
 from f2fbuild.ledger.checkpoint import parse_log_vkey
 from f2fbuild.ledger.entry import NodeCertificate, certificate_keys
-from f2fbuild.ledger.note import VerifierKey
+from f2fbuild.model.vkey import VerifierKey
 from f2fbuild.store.paths import Paths
 
 vkey_option = click.option(
