@@ -28,6 +28,10 @@ TOOL_LIMITS: Final = ProcessLimits(
 )
 
 
+_WORDS: Final = 700
+"""Bytes of a program's last words in an error: what it complained about fits, and a message stays one."""
+
+
 class ToolError(F2FError):
     """A program that the builder needs failed."""
 
@@ -48,6 +52,6 @@ async def run_tool(
     command = Command(argv=argv, env=env)
     ended, output, errors = await process.capture(sandbox, command, limits=TOOL_LIMITS, stdin=stdin)
     if not ended.ok:
-        words = (output[-1500:] + errors[-1500:]).decode(errors="replace").strip()
+        words = (errors[-_WORDS:].strip() or output[-_WORDS:]).decode(errors="replace").strip()
         raise ToolError(f"{ended.cause} {ended.code or ended.signal or ''}: {words}", where=argv[0])
     return output
