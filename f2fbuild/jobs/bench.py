@@ -17,7 +17,8 @@ class Bench:
     """The builder's durable rows, log, blobs and engine.
 
     `node_id` is this node, `origin` its log; `logs` the directory in which build logs grow, `work` that of
-    executions. `clock` returns unix seconds and `random` so many random bytes.
+    executions. `clock` returns unix seconds and `random` so many random bytes; `tell` is given words about what
+    went wrong here, for the owner to read.
     """
 
     node_id: str
@@ -32,6 +33,7 @@ class Bench:
     work: Path
     clock: Callable[[], int]
     random: Callable[[int], bytes]
+    tell: Callable[[str], None]
 
     def log_file(self, job: str) -> Path:
         """Return the file that the build log of a job grows in."""

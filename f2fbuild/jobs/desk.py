@@ -20,7 +20,8 @@ class Desk:
 
     `node_id` is this node, whose signed messages `statement_key` signs; `logs` the directory in which
     builders' logs grow here; `patience` the seconds for which a builder that went away is waited for.
-    `clock` returns unix seconds and `random` so many random bytes.
+    `clock` returns unix seconds and `random` so many random bytes; `tell` is given words about what went wrong
+    here, for the owner to read.
     """
 
     node_id: str
@@ -36,6 +37,7 @@ class Desk:
     patience: int
     clock: Callable[[], int]
     random: Callable[[int], bytes]
+    tell: Callable[[str], None]
 
     def log_file(self, job: str, peer: str) -> Path:
         """Return the file in which one builder's log of a job grows."""

@@ -33,6 +33,7 @@ from f2fbuild.jobs.queue import Queue
 from f2fbuild.jobs.submit import Submission
 from f2fbuild.jobs.tasks import Tasks
 from f2fbuild.ledger.log import Log
+from f2fbuild.ledger.mirror import Mirror
 from f2fbuild.model.friend import Friend
 from f2fbuild.net.connection import LinkSettings
 from f2fbuild.net.handshake import Gate
@@ -126,7 +127,7 @@ class Parts:
         """Friends and every decision about them."""
         own_key = self.user.export(self.settings.owner.fingerprint)
         keyring = Keyring.open(self.paths.keyring, own_key)
-        return Friendships(self.database, keyring, self.user, clock.now)
+        return Friendships(self.database, keyring, self.user, self._needs.clock)
 
     @cached_property
     def peers(self) -> Peers:
@@ -193,8 +194,9 @@ class Parts:
             changes=self.changes,
             logs=_directory(self.paths.state / "tasks"),
             work=_directory(self.paths.state / "work"),
-            clock=clock.now,
+            clock=self._needs.clock,
             random=secrets.token_bytes,
+            tell=self._needs.tell,
         )
 
     @cached_property
@@ -244,8 +246,9 @@ class Parts:
             changes=self.changes,
             logs=_directory(self.paths.state / "jobs"),
             patience=self.settings.jobs.patience_seconds,
-            clock=clock.now,
+            clock=self._needs.clock,
             random=secrets.token_bytes,
+            tell=self._needs.tell,
         )
 
     @cached_property
@@ -269,7 +272,7 @@ class Parts:
     @cached_property
     def findings(self) -> Findings:
         """What was found against somebody."""
-        return Findings(self.database, self.paths.evidence, clock.now)
+        return Findings(self.database, self.paths.evidence, self._needs.clock)
 
     @cached_property
     def follower(self) -> Follower:
@@ -278,14 +281,12 @@ class Parts:
         self._stack.callback(follower.close)
         return follower
 
-    def mirrored(self, friend: Friend) -> tuple[int, bool]:
-        """Return how many entries of a friend's log are here, and whether it has forked."""
+    def mirrored(self, friend: Friend) -> Mirror | None:
+        """Return the copy of a friend's log, None when it is damaged: that must not hide the friend."""
         try:
-            mirror = self.follower.mirror(friend)
+            return self.follower.mirror(friend)
         except F2FError:
-            # A damaged mirror must not hide the friend.
-            return 0, False
-        return mirror.size, bool(mirror.evidence)
+            return None
 
 
 def _directory(path: Path) -> Path:
