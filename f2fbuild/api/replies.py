@@ -55,7 +55,7 @@ class Card(Reply, frozen=True, kw_only=True, tag="f2fbuild.card/1"):
 
 
 class Peer(Reply, frozen=True, kw_only=True, tag="f2fbuild.peer/1"):
-    """One friend's node."""
+    """One friend's node; `violation` says how an entry of its log breaks the rules, empty while none does."""
 
     id: str
     alias: str
@@ -69,6 +69,7 @@ class Peer(Reply, frozen=True, kw_only=True, tag="f2fbuild.peer/1"):
     refusals: tuple[str, ...]
     log_size: int
     frozen: bool
+    violation: str = ""
     certificate_until: int
 
 
@@ -249,7 +250,7 @@ class Divergences(Reply, frozen=True, kw_only=True, tag="f2fbuild.divergences/1"
 
 
 class Log(msgspec.Struct, frozen=True, kw_only=True):
-    """One log kept here, as a tlog-tiles directory."""
+    """One log kept here, as a tlog-tiles directory; `frozen` and `violation` as those of `Peer`."""
 
     origin: str
     owner: str
@@ -259,6 +260,7 @@ class Log(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     size: int
     frozen: bool
+    violation: str = ""
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):

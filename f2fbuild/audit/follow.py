@@ -1,8 +1,8 @@
 """The auditor's story: friends' logs are pulled, checked and kept, and what they prove is written down.
 
 Each friend's log is followed on its own; a friend that serves nonsense is contained there. A fork freezes the
-mirror and its evidence is a finding; a contradiction of two owners becomes evidence as soon as both logs are
-here. The row of a divergence is recorded by whoever judged (`accuse`).
+mirror and its evidence is a finding; an entry that breaks the log's rules is one too, and the log is broken
+for ever; a contradiction of two owners becomes evidence as soon as both logs are here (`accuse`).
 """
 
 from dataclasses import dataclass
@@ -19,6 +19,7 @@ from f2fbuild.ledger.evidence import Side, format_divergence
 from f2fbuild.ledger.mirror import Mirror
 from f2fbuild.ledger.monitor import Advanced, Equivocation, Older, Unchanged, Violation
 from f2fbuild.ledger.proof import format_proof
+from f2fbuild.ledger.review import Broken, Reviewed, review
 from f2fbuild.model.friend import Friend
 from f2fbuild.net.exchange import Exchange
 from f2fbuild.net.messages import GetHead, GetLogResource, Head, LogResource, NoHead, Request
@@ -65,6 +66,7 @@ class Follower:
         self._reach = reach
         self._findings = findings
         self._mirrors: dict[str, Mirror] = {}
+        self._reviewed: dict[str, Reviewed] = {}
         self._waiting: set[str] = set()
         self._accusations: list[Accusation] = []
         self._wanted = trio.Event()
@@ -96,9 +98,12 @@ class Follower:
         mirror = self._mirrors.get(friend.node_id)
         if mirror is None or mirror.key != parse_log_vkey(friend.vkey):
             key = parse_log_vkey(friend.vkey)
-            directory = self._directory / key.name.rsplit("/", 1)[-1]
-            mirror = self._mirrors[friend.node_id] = Mirror.open(directory, key)
+            mirror = self._mirrors[friend.node_id] = Mirror.open(self.directory(friend), key)
         return mirror
+
+    def directory(self, friend: Friend) -> Path:
+        """Return where this node's copy of a friend's log is kept."""
+        return self._directory / parse_log_vkey(friend.vkey).name.rsplit("/", 1)[-1]
 
     def close(self) -> None:
         """Let go of all mirrors."""
@@ -106,10 +111,10 @@ class Follower:
             self._mirrors.popitem()[1].close()
 
     async def follow(self, friend: Friend) -> None:
-        """Bring the mirror of a friend's log to the friend's newest head.
+        """Bring the mirror of a friend's log to the friend's newest head, and read what came.
 
         Raises:
-            LedgerError: the log broke its promise; the finding is recorded.
+            LedgerError: the log has forked, or breaks its rules; the finding is recorded.
             F2FError: the friend could not be asked.
         """
         mirror = self.mirror(friend)
@@ -127,7 +132,7 @@ class Follower:
 
         match await mirror.update(answer.checkpoint, fetch):
             case Advanced() | Unchanged() | Older():
-                return
+                await self._review(friend, mirror)
             case Equivocation(evidence=evidence):
                 self._record(friend, "equivocation", evidence, "two heads that cannot both be true")
                 raise LedgerError("the log has forked", where=friend.name)
@@ -136,6 +141,23 @@ class Follower:
                 raise LedgerError(f"{reason}: {detail}", where=friend.name)
             case other:
                 raise LedgerError(f"cannot be followed: {other}", where=friend.name)
+
+    async def _review(self, friend: Friend, mirror: Mirror) -> None:
+        """Read the entries that came since the last time; after a restart, all of them once."""
+        begun = Reviewed(key=mirror.key, statement_key=friend.statement_key)
+        reviewed = self._reviewed.get(mirror.key.name, begun)
+        while not mirror.violation and reviewed.size < mirror.size:
+            end = min(mirror.size, reviewed.size + limits.TILE_WIDTH)
+            match await trio.to_thread.run_sync(_read_on, mirror, reviewed, end):
+                case Reviewed() as reviewed:
+                    self._reviewed[mirror.key.name] = reviewed
+                case Broken(index=index, why=why):
+                    words = f"entry {index}: {why}"
+                    # Recorded first: after a crash here the entry is read, and found, again.
+                    self._record(friend, "violation", b"", words)
+                    await trio.to_thread.run_sync(mirror.note_violation, words)
+        if mirror.violation:
+            raise LedgerError(mirror.violation, where=friend.name)
 
     async def _follow_contained(self, peer: str) -> None:
         friend = self._reach.find(peer)
@@ -181,3 +203,7 @@ class Follower:
     def _wake(self) -> None:
         self._wanted.set()
         self._wanted = trio.Event()
+
+
+def _read_on(mirror: Mirror, reviewed: Reviewed, end: int) -> Reviewed | Broken:
+    return review(reviewed, mirror.entries(reviewed.size, end))

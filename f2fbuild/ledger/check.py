@@ -12,12 +12,12 @@ from f2fbuild.errors import F2FError, LedgerError
 from f2fbuild.ledger import tiles
 from f2fbuild.ledger.checkpoint import Checkpoint, open_checkpoint
 from f2fbuild.ledger.edge import Edge, grow, partial_files
-from f2fbuild.ledger.entry import Entry, Kind, NodeCertificate, certificate_keys, decode, read
+from f2fbuild.ledger.entry import Entry, Kind, read
 from f2fbuild.ledger.files import CHECKPOINT, read_file
 from f2fbuild.ledger.promises import fold_promises
+from f2fbuild.ledger.review import bound_key
 from f2fbuild.limits import REPORT_PROBLEMS, TILE_WIDTH
-from f2fbuild.model.envelope import unseal
-from f2fbuild.model.vkey import VerifierKey, format_vkey
+from f2fbuild.model.vkey import VerifierKey
 
 _ATTEMPTS = 5
 """Times that a log is read again because its node moved the head meanwhile."""
@@ -108,24 +108,13 @@ class _Check:
     def _read_entry(self, index: int, entry: bytes) -> Iterator[tuple[int, Entry]]:
         try:
             if index == 0:
-                self._statements = self._bind(entry)
+                self._statements = bound_key(entry, self._key)
             if self._statements is not None:
                 decoded = read(entry, self._statements)
                 self._kinds[decoded.kind] += 1
                 yield index, decoded
         except F2FError as error:
-            self._blame(f"entry {index}", str(error))
-
-    def _bind(self, entry: bytes) -> bytes:
-        """Return the statement key that entry 0, the node certificate, binds to this log."""
-        envelope = unseal(entry)
-        certificate = decode(envelope.payload_type, envelope.payload).payload
-        if not isinstance(certificate, NodeCertificate):
-            raise LedgerError("is no node certificate")
-        keys = certificate_keys(certificate)
-        if keys.log != format_vkey(self._key):
-            raise LedgerError("is the certificate of another log")
-        return keys.statements
+            self._blame(f"entry {index}", error.what)
 
     def _compare(self, files: Mapping[tiles.Resource, bytes]) -> None:
         for resource, data in files.items():

@@ -36,6 +36,8 @@ Fetch: TypeAlias = Callable[[str], Awaitable[bytes]]
 
 EVIDENCE = "equivocation.evidence"
 """File in the mirror's directory whose presence means frozen."""
+VIOLATION = "violation"
+"""File in the mirror's directory that says, to people, how the log's entries break its rules."""
 
 
 class Mirror(LogDirectory):
@@ -49,8 +51,8 @@ class Mirror(LogDirectory):
     ) -> None:
         """Open the mirror of the log of `key`; see `LogDirectory` for the errors."""
         super().__init__(directory, key, on_commit_point)
-        path = directory / EVIDENCE
-        self._evidence = path.read_bytes() if path.exists() else b""
+        self._evidence = _read_if_there(directory / EVIDENCE)
+        self._violation = _read_if_there(directory / VIOLATION).decode()
         self._busy = trio.Lock()
 
     @classmethod
@@ -76,6 +78,20 @@ class Mirror(LogDirectory):
     def evidence(self) -> bytes:
         """The evidence of the log's fork, empty while there is none."""
         return self._evidence
+
+    @property
+    def violation(self) -> str:
+        """How the log's entries break its rules, empty while nothing of the kind was found."""
+        return self._violation
+
+    def note_violation(self, words: str) -> None:
+        """Remember, durably, that the log's entries break its rules. It is followed on: what comes is shown.
+
+        Raises:
+            StorageError: the disk is full or fails.
+        """
+        self._keep(VIOLATION, words.encode())
+        self._violation = words
 
     async def update(self, note: bytes, fetch: Fetch) -> Decision:
         """Take the head `note` of the log, pulling what is missing, and return what it meant.
@@ -155,10 +171,17 @@ class Mirror(LogDirectory):
         return problem if isinstance(decision, Advanced) else decision
 
     def _freeze(self, evidence: bytes) -> None:
-        path = self.directory / EVIDENCE
-        write_file(path, evidence)
-        sync_directories([path], self.directory)
+        self._keep(EVIDENCE, evidence)
         self._evidence = evidence
+
+    def _keep(self, name: str, data: bytes) -> None:
+        path = self.directory / name
+        write_file(path, data)
+        sync_directories([path], self.directory)
+
+
+def _read_if_there(path: Path) -> bytes:
+    return path.read_bytes() if path.exists() else b""
 
 
 def _consistency(old: int, new: int, read: ReadHash) -> Consistency:

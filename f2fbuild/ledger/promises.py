@@ -10,21 +10,30 @@ from f2fbuild.ledger.entry import Acceptance, Closing, Commitment, Entry, Outcom
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Promises:
-    """Indices of acceptances that nothing has closed yet, and what entries (by index) did wrong."""
+    """Indices of acceptances that nothing has closed yet, and what entries (by index) did wrong.
 
-    open: tuple[int, ...]
-    problems: tuple[tuple[int, str], ...]
+    `committed` names those of `open` whose result is committed to already.
+    """
+
+    open: tuple[int, ...] = ()
+    committed: frozenset[int] = frozenset()
+    problems: tuple[tuple[int, str], ...] = ()
 
 
-def fold_promises(entries: Iterable[tuple[int, Entry]]) -> Promises:
-    """Return what is still owed after `entries`, given with their indices from the start of a log."""
-    owed: dict[int, bool] = {}
-    problems: list[tuple[int, str]] = []
+NOTHING_OWED = Promises()
+"""Where every log begins."""
+
+
+def fold_promises(entries: Iterable[tuple[int, Entry]], since: Promises = NOTHING_OWED) -> Promises:
+    """Return what is owed after `entries`, given with their indices, which follow those behind `since`."""
+    owed = {index: index in since.committed for index in since.open}
+    problems = list(since.problems)
     for index, entry in entries:
         problem = _take(owed, index, entry)
         if problem:
             problems.append((index, problem))
-    return Promises(open=tuple(owed), problems=tuple(problems))
+    committed = frozenset(index for index, is_committed in owed.items() if is_committed)
+    return Promises(open=tuple(owed), committed=committed, problems=tuple(problems))
 
 
 def _take(owed: dict[int, bool], index: int, entry: Entry) -> str:

@@ -12,13 +12,13 @@ from typing import TypeVar
 from f2fbuild.errors import FormatError, LedgerError, StorageError
 from f2fbuild.ledger import tiles
 from f2fbuild.ledger.checkpoint import Checkpoint, open_checkpoint
-from f2fbuild.ledger.entry import NodeCertificate, certificate_keys, decode
+from f2fbuild.ledger.entry import NodeCertificate
 from f2fbuild.ledger.files import CHECKPOINT, read_entries, read_file
 from f2fbuild.ledger.proof import Proof, verify_proof
+from f2fbuild.ledger.review import bound_key
 from f2fbuild.limits import TILE_WIDTH
-from f2fbuild.model.envelope import unseal
 from f2fbuild.model.tree import EMPTY_ROOT, prove_inclusion
-from f2fbuild.model.vkey import VerifierKey, format_vkey
+from f2fbuild.model.vkey import VerifierKey
 
 _ATTEMPTS = 5
 """Times that a log is read again because its node moved the head meanwhile."""
@@ -107,17 +107,7 @@ def bound_statement_key(directory: Path, key: VerifierKey) -> bytes:
             `read_proved`.
     """
     entry, _ = read_proved(directory, key, 0)
-    try:
-        envelope = unseal(entry)
-        certificate = decode(envelope.payload_type, envelope.payload).payload
-    except FormatError as error:
-        raise LedgerError(error.what, where="entry 0") from error
-    if not isinstance(certificate, NodeCertificate):
-        raise LedgerError("is no node certificate", where="entry 0")
-    keys = certificate_keys(certificate)
-    if (keys.log, keys.statements) != (format_vkey(key), envelope.public):
-        raise LedgerError("is the certificate of another log or statement key", where="entry 0")
-    return keys.statements
+    return bound_key(entry, key)
 
 
 def split_certificate(certificate: NodeCertificate) -> tuple[bytes, bytes]:

@@ -119,7 +119,7 @@ class NodeHandlers:
         refusal, told = parts.friendships.refusal(friend.node_id), parts.friendships.told(friend.node_id)
         said = [f"here: {refusal.reason.text} ({refusal.rule})"] if refusal else []
         verified = parts.friendships.certificate(friend.node_id)
-        size, frozen = parts.mirrored(friend)
+        mirror = parts.mirrored(friend)
         connected = friend.node_id in parts.peers.connected()
         return replies.Peer(
             id=friend.node_id,
@@ -132,8 +132,9 @@ class NodeHandlers:
             connected=connected,
             path="direct TCP" if connected else "no link",
             refusals=(*said, *([f"there: {told}"] if told else [])),
-            log_size=size,
-            frozen=frozen,
+            log_size=mirror.size if mirror else 0,
+            frozen=bool(mirror and mirror.evidence),
+            violation=mirror.violation if mirror else "",
             certificate_until=verified.certificate.not_after if verified else 0,
         )
 
@@ -200,16 +201,17 @@ class NodeHandlers:
         return replies.Logs(logs=(own, *mirrors), findings=findings)
 
     def _mirror_view(self, friend: Friend) -> replies.Log:
-        mirror = self._parts.follower.mirror(friend)
+        mirror = self._parts.mirrored(friend)
         return replies.Log(
-            origin=mirror.key.name,
+            origin=friend.vkey.split("+")[0],
             owner=friend.owner,
             node=friend.node,
             vkey=friend.vkey,
             statement_key=friend.statement_key.hex(),
-            path=str(mirror.directory),
-            size=mirror.size,
-            frozen=bool(mirror.evidence),
+            path=str(self._parts.follower.directory(friend)),
+            size=mirror.size if mirror else 0,
+            frozen=bool(mirror and mirror.evidence),
+            violation=mirror.violation if mirror else "",
         )
 
 

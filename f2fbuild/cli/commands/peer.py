@@ -92,9 +92,8 @@ def _line(output: Output, item: replies.Peer) -> None:
     state = "[green]connected[/green]" if item.connected else "away"
     rights = ",".join(item.rights) or "nothing"
     name = f"{marked(item.alias)}@{marked(item.node)}"
-    output.line(
-        f"{name:<24} {state:<10} may {rights}  log {item.log_size}{'  FORKED' if item.frozen else ''}"
-    )
+    fault = "  FORKED" if item.frozen else "  BROKEN" if item.violation else ""
+    output.line(f"{name:<24} {state:<10} may {rights}  log {item.log_size}{fault}")
 
 
 def _show(output: Output, item: replies.Peer) -> None:
@@ -106,5 +105,7 @@ def _show(output: Output, item: replies.Peer) -> None:
     output.line(f"  node    {item.id}")
     output.line(f"  dial    {', '.join(marked(hint) for hint in item.hints) or '-'}")
     output.line(f"  path    {marked(item.path)}")
+    if item.violation:
+        output.line(f"  [red]broken[/red]  {marked(item.violation)}")
     for refusal in item.refusals:
         output.line(f"  [red]refused[/red] {marked(refusal)}")

@@ -1,0 +1,71 @@
+"""What a follower reads of a log: its node's certificate first, every entry signed, every promise kept.
+
+That the entries are those of the signed tree is known before; here is asked what they say. A log never loses
+an entry, so one that breaks the rules breaks the log for ever.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from f2fbuild.errors import F2FError, FormatError, LedgerError
+from f2fbuild.ledger.entry import NodeCertificate, certificate_keys, decode, read
+from f2fbuild.ledger.promises import NOTHING_OWED, Promises, fold_promises
+from f2fbuild.model.envelope import unseal
+from f2fbuild.model.vkey import VerifierKey, format_vkey
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reviewed:
+    """The first `size` entries of the log of `key` are in order; `promises` is what they still owe.
+
+    `statement_key` has 32 bytes: the one that the node is known by.
+    """
+
+    key: VerifierKey
+    statement_key: bytes
+    size: int = 0
+    promises: Promises = NOTHING_OWED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Broken:
+    """The entry at `index` breaks the rules of the log; `why` is for people."""
+
+    index: int
+    why: str
+
+
+def review(since: Reviewed, entries: Iterable[bytes]) -> Reviewed | Broken:
+    """Return where the review stands after the next `entries` of the log, or the first one out of order."""
+    index, promises = since.size, since.promises
+    for data in entries:
+        try:
+            if index == 0 and bound_key(data, since.key) != since.statement_key:
+                return Broken(index=index, why="certifies another statement key than this node is known by")
+            promises = fold_promises([(index, read(data, since.statement_key))], promises)
+        except F2FError as error:
+            return Broken(index=index, why=error.what)
+        if promises.problems:
+            ((_, why),) = promises.problems
+            return Broken(index=index, why=why)
+        index += 1
+    return Reviewed(key=since.key, statement_key=since.statement_key, size=index, promises=promises)
+
+
+def bound_key(entry: bytes, key: VerifierKey, *, where: str = "entry 0") -> bytes:
+    """Return the 32-byte statement key that the log of `key` binds itself to by its first entry.
+
+    Raises:
+        LedgerError: the entry is not the certificate of this log, signed by the key that it names.
+    """
+    try:
+        envelope = unseal(entry)
+        certificate = decode(envelope.payload_type, envelope.payload).payload
+    except FormatError as error:
+        raise LedgerError(error.what, where=where) from error
+    if not isinstance(certificate, NodeCertificate):
+        raise LedgerError("is no node certificate", where=where)
+    keys = certificate_keys(certificate)
+    if (keys.log, keys.statements) != (format_vkey(key), envelope.public):
+        raise LedgerError("is the certificate of another log or statement key", where=where)
+    return keys.statements
