@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from nacl import bindings
 from nacl.exceptions import CryptoError
 
@@ -83,13 +85,13 @@ class CipherState:
 
     def __init__(self, key: bytes, *, rekey_every: int = REKEY_RECORDS) -> None:
         """Start with a 32-byte `key` at record 0."""
-        self._key = key
+        self._cipher = ChaCha20Poly1305(key)
         self._number = 0
         self._rekey_every = rekey_every
 
     def encrypt(self, plaintext: bytes, ad: bytes = b"") -> bytes:
         """Return the next record: ciphertext and 16-byte tag."""
-        sealed = bindings.crypto_aead_chacha20poly1305_ietf_encrypt(plaintext, ad, self._nonce(), self._key)
+        sealed = self._cipher.encrypt(self._nonce(), plaintext, ad)
         self._advance()
         return sealed
 
@@ -102,10 +104,8 @@ class CipherState:
         if len(record) < TAG_BYTES:
             raise RemoteProtocolError("a record that does not decrypt")
         try:
-            plaintext = bindings.crypto_aead_chacha20poly1305_ietf_decrypt(
-                record, ad, self._nonce(), self._key
-            )
-        except CryptoError:
+            plaintext = self._cipher.decrypt(self._nonce(), record, ad)
+        except InvalidTag:
             raise RemoteProtocolError("a record that does not decrypt") from None
         self._advance()
         return plaintext
@@ -113,9 +113,7 @@ class CipherState:
     def rekey(self) -> None:
         """Replace the key by one from which it cannot be computed (§4.2)."""
         nonce = _NONCE.pack(_LAST_NONCE)
-        self._key = bindings.crypto_aead_chacha20poly1305_ietf_encrypt(
-            bytes(KEY_BYTES), b"", nonce, self._key
-        )[:KEY_BYTES]
+        self._cipher = ChaCha20Poly1305(self._cipher.encrypt(nonce, bytes(KEY_BYTES), b"")[:KEY_BYTES])
 
     def _nonce(self) -> bytes:
         if self._number == _LAST_NONCE:
