@@ -93,7 +93,9 @@ def test_dissent_goes_to_stderr(place: Home, tmp_path: Path, command: str) -> No
 
 @pytest.mark.parametrize("kind", [kind for kind in VerdictKind if kind is not VerdictKind.DISPUTED])
 def test_without_a_dispute_nobody_dissents(place: Home, kind: VerdictKind) -> None:
-    with beside(place, whole_node(streams={requests.WatchJob: (job(verdict=verdict(kind)),)})):
+    with beside(
+        place, whole_node(streams={requests.WatchJob: (job(verdict=verdict(kind, accuses=(CAROL,))),)})
+    ):
         assert "dissent" not in place.run("watch", SHORT).stderr
 
 
