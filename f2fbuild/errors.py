@@ -115,3 +115,9 @@ class RemoteProtocolError(F2FError):
 
 class StorageError(F2FError):
     """The disk does not hold what was asked, or cannot take what is given."""
+
+
+def first_words(group: BaseExceptionGroup[BaseException]) -> str:
+    """Return what the first cause in a group of errors says of itself."""
+    first = group.exceptions[0]
+    return first_words(first) if isinstance(first, BaseExceptionGroup) else str(first)

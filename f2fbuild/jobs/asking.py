@@ -5,7 +5,6 @@ the builder's own log proves them. Each step is recorded before the next, so aft
 broke, the conversation goes on where the rows say.
 """
 
-import contextlib
 from io import FileIO
 
 import trio
@@ -14,7 +13,8 @@ from f2fbuild import limits
 from f2fbuild.builder.metadata import manifest_digests
 from f2fbuild.errors import F2FError, LedgerError, NobodyError, RemoteProtocolError
 from f2fbuild.jobs.desk import Desk
-from f2fbuild.jobs.lifecycle import ASSIGNMENT, OPEN, AssignmentEvent, next_assignment_state
+from f2fbuild.jobs.friends import BROKEN
+from f2fbuild.jobs.lifecycle import ASSIGNMENT, OPEN, AssignmentEvent
 from f2fbuild.jobs.offer import to_body
 from f2fbuild.jobs.queue import Assignment, Job
 from f2fbuild.jobs.receipts import (
@@ -24,22 +24,15 @@ from f2fbuild.jobs.receipts import (
     check_commitment,
     outcome_statement,
 )
+from f2fbuild.jobs.telling import signed
 from f2fbuild.jobs.verifying import Verifying
 from f2fbuild.model.friend import Friend
 from f2fbuild.model.job import AssignmentState
 from f2fbuild.model.outcome import ClosingReason
-from f2fbuild.net.exchange import (
-    Exchange,
-    ExchangeFinishedError,
-    ExchangeResetError,
-    LinkClosedError,
-    PeerFailureError,
-)
+from f2fbuild.net.exchange import Exchange, ExchangeFinishedError, PeerFailureError
 from f2fbuild.net.messages import (
-    CancelJob,
-    CommitmentsSeen,
+    Failure,
     FollowJob,
-    JobCancelled,
     JobClosed,
     JobCommitted,
     JobLog,
@@ -50,12 +43,8 @@ from f2fbuild.net.messages import (
     OfferAccepted,
     OfferJob,
     OfferRefused,
-    ShowCommitments,
-    ShownCommitment,
 )
-from f2fbuild.net.peers import NotConnectedError
 from f2fbuild.net.signed import Kind as MessageKind
-from f2fbuild.net.signed import SignedMessage, sign_message
 
 _CLAIMS = {
     "preparing": AssignmentEvent.PREPARE,
@@ -63,8 +52,6 @@ _CLAIMS = {
     "verifying": AssignmentEvent.VERIFY,
 }
 """States that a builder may just claim; they decide nothing."""
-
-_BROKEN = (LinkClosedError, ExchangeResetError, ExchangeFinishedError, NotConnectedError)
 
 
 class Asking:
@@ -74,63 +61,30 @@ class Asking:
         """Work with the desk's rows and friends."""
         self._desk = desk
         self._verifying = Verifying(desk)
+        self._offering: set[tuple[str, str]] = set()
+
+    def offering(self, job: str, peer: str) -> bool:
+        """Return whether an offer is under way, so that its answer has to be awaited."""
+        return (job, peer) in self._offering
 
     async def run(self, job: Job, peer: str) -> None:
         """Go on with one assignment until it has ended. Containment: a builder's fault ends only its part."""
         while True:
             assignment = self._desk.queue.assignment(job.id, peer)
+            friend = self._desk.friends.find(peer)
             if assignment.state not in OPEN:
                 return
-            friend = self._desk.friends.find(peer)
             if friend is None:
-                self._advance(job.id, peer, AssignmentEvent.LOSE, detail="no longer a friend")
+                self._desk.lose(job.id, peer, "no longer a friend")
                 return
             try:
                 await self._reach(assignment, friend)
-                await self._step(job, assignment, friend)
-            except _BROKEN:
+                await self._step(job, friend)
+            except BROKEN:
                 # The link tells when it is back; a peer that only breaks exchanges must not make us spin.
                 await trio.sleep(limits.EXCHANGE_RETRY_SECONDS)
             except F2FError as error:
-                detail = f"{error}"[: limits.MESSAGE_TEXT]
-                self._advance(job.id, peer, AssignmentEvent.LOSE, detail=detail)
-
-    async def show(self, job: Job, peer: str, assignments: list[Assignment]) -> None:
-        """Show a builder everybody's commitments, after which it reveals; harmless to repeat."""
-        shown = [
-            ShownCommitment(entry=one.commitment, proof=one.commitment_proof)
-            for one in assignments
-            if one.commitment is not None and one.commitment_proof is not None
-        ]
-        request = ShowCommitments(job_id=job.id, commitments=shown)
-        # Not seen means that the next round shows them again.
-        with contextlib.suppress(PeerFailureError, *_BROKEN):
-            async with await self._desk.friends.call(peer, request) as exchange:
-                await exchange.expect(CommitmentsSeen)
-
-    async def stop(self, job: Job, assignment: Assignment) -> None:
-        """Tell a builder to stop; who never accepted, or cannot be told, is not waited for."""
-        peer = assignment.peer
-        if assignment.acceptance is None:
-            self._advance(job.id, peer, AssignmentEvent.CANCEL, detail=str(job.state))
-            return
-        now = self._desk.clock()
-        message = SignedMessage(
-            type=MessageKind.CANCEL,
-            job_id=job.id,
-            sender=self._desk.node_id,
-            recipient=peer,
-            not_before=now,
-            not_after=now + limits.OFFER_SECONDS,
-            nonce=self._desk.random(16).hex(),
-            body={},
-        )
-        request = CancelJob(job_id=job.id, request=sign_message(message, self._desk.statement_key))
-        try:
-            async with await self._desk.friends.call(peer, request) as exchange:
-                await exchange.expect(JobCancelled)
-        except (PeerFailureError, *_BROKEN) as error:
-            self._advance(job.id, peer, AssignmentEvent.LOSE, detail=f"could not be told to stop: {error}")
+                self._desk.lose(job.id, peer, str(error))
 
     async def _reach(self, assignment: Assignment, friend: Friend) -> None:
         """Wait for a link to the builder, as long as patience lasts.
@@ -144,45 +98,49 @@ class Asking:
         if waiting.cancelled_caught:
             raise NobodyError("went away and did not come back", where=friend.name)
 
-    async def _step(self, job: Job, assignment: Assignment, friend: Friend) -> None:
+    async def _step(self, job: Job, friend: Friend) -> None:
+        """Do what comes next; the rows may have changed while the builder was waited for."""
+        assignment = self._desk.queue.assignment(job.id, friend.node_id)
         if assignment.state is AssignmentState.OFFERED:
             await self._offer(job, friend)
-        elif assignment.ending is not None:
+        elif assignment.state in OPEN and assignment.ending is not None:
             await self._verifying.verify(job, assignment, friend)
-        else:
+        elif assignment.state in OPEN:
             await self._follow(job, assignment, friend)
 
     async def _offer(self, job: Job, friend: Friend) -> None:
-        now = self._desk.clock()
-        # The builder fetches as soon as it has accepted, so it may from now on.
-        manifest = self._desk.blobs.read(job.offer.metadata.sha256, job.offer.metadata.size)
-        digests = [*(blob.sha256 for blob in job.offer.blobs), *manifest_digests(manifest)]
-        self._desk.access.allow(friend.node_id, digests, job.offer.deadline)
-        message = SignedMessage(
-            type=MessageKind.OFFER,
-            job_id=job.id,
-            sender=self._desk.node_id,
-            recipient=friend.node_id,
-            not_before=now,
-            not_after=now + limits.OFFER_SECONDS,
-            nonce=self._desk.random(16).hex(),
-            body=to_body(job.offer),
-        )
-        offer = sign_message(message, self._desk.statement_key)
-        async with await self._desk.friends.call(friend.node_id, OfferJob(offer=offer)) as exchange:
-            answer = await exchange.receive()
+        under_way = (job.id, friend.node_id)
+        self._offering.add(under_way)
+        try:
+            answer = await self._answer(job, friend)
+        finally:
+            self._offering.discard(under_way)
         match answer:
             case OfferAccepted(entry=entry, receipt=receipt):
                 check_acceptance(friend, entry, receipt, job=job.id, build_key=job.order.build_key)
                 event = AssignmentEvent.ACCEPT
-                self._advance(job.id, friend.node_id, event, acceptance=entry, receipt=receipt)
+                self._desk.advance(job.id, friend.node_id, event, acceptance=entry, receipt=receipt)
             case OfferRefused(reason=reason, rule=rule, detail=detail):
                 said = ": ".join(part for part in (reason, rule, detail) if part)
-                self._advance(job.id, friend.node_id, AssignmentEvent.REFUSE, detail=said)
+                self._desk.advance(job.id, friend.node_id, AssignmentEvent.REFUSE, detail=said)
             case _:
-                raise RemoteProtocolError(
-                    f"answered an offer with {type(answer).__name__}", where=friend.name
-                )
+                raise _unexpected(answer, friend)
+
+    async def _answer(self, job: Job, friend: Friend) -> Message:
+        """Return what the builder says to the offer.
+
+        Raises:
+            NobodyError: it does not say anything in time.
+        """
+        # The builder fetches as soon as it has accepted, so it may from now on.
+        manifest = self._desk.blobs.read(job.offer.metadata.sha256, job.offer.metadata.size)
+        digests = [*(blob.sha256 for blob in job.offer.blobs), *manifest_digests(manifest)]
+        self._desk.access.allow(friend.node_id, digests, job.offer.deadline)
+        offer = signed(self._desk, MessageKind.OFFER, job.id, friend.node_id, to_body(job.offer))
+        with trio.move_on_after(limits.OFFER_ANSWER_SECONDS):
+            async with await self._desk.friends.call(friend.node_id, OfferJob(offer=offer)) as exchange:
+                return await exchange.receive()
+        raise NobodyError("did not answer the offer", where=friend.name)
 
     async def _follow(self, job: Job, assignment: Assignment, friend: Friend) -> None:
         promise = self._promise(job, assignment, friend)
@@ -219,14 +177,15 @@ class Asking:
             case NoJob():
                 raise LedgerError("denies the job that it accepted", where=friend.name)
             case _:
-                raise RemoteProtocolError(f"said {type(message).__name__} of a job", where=friend.name)
+                raise _unexpected(message, friend)
         return False
 
     def _keep_log(self, message: JobLog, log: FileIO, promise: Promise, friend: Friend) -> None:
-        if message.offset != log.tell():
+        room = limits.BUILD_LOG_BYTES - log.tell()
+        if room and message.offset != log.tell():
             raise RemoteProtocolError("skipped a part of the build log", where=friend.name)
-        if message.offset + len(message.data) <= limits.BUILD_LOG_BYTES:
-            log.write(message.data)
+        if room:
+            log.write(message.data[:room])
             self._desk.changes.notify(promise.job)
 
     def _claim(self, promise: Promise, friend: Friend, state: str, detail: str) -> None:
@@ -234,14 +193,14 @@ class Asking:
         event = _CLAIMS.get(state)
         now = self._desk.queue.assignment(promise.job, friend.node_id).state
         if event is not None and event in ASSIGNMENT[now]:
-            self._advance(promise.job, friend.node_id, event, detail=detail)
+            self._desk.advance(promise.job, friend.node_id, event, detail=detail)
         elif state == now:
             self._keep(promise, friend, detail=detail)
 
     def _committed(self, promise: Promise, friend: Friend, entry: bytes, proof: bytes) -> None:
         if self._desk.queue.assignment(promise.job, friend.node_id).commitment is None:
             columns = {"commitment": entry, "commitment_proof": proof, "detail": ""}
-            self._advance(promise.job, friend.node_id, AssignmentEvent.COMMIT, **columns)
+            self._desk.advance(promise.job, friend.node_id, AssignmentEvent.COMMIT, **columns)
 
     def _closed(self, entry: bytes, proof: bytes, promise: Promise, friend: Friend) -> None:
         reason = check_closing(friend, entry, proof, promise)
@@ -250,17 +209,18 @@ class Asking:
         said = self._desk.queue.assignment(promise.job, friend.node_id).detail
         detail = f"{reason}: {said}" if said else str(reason)
         columns = {"ending": entry, "ending_proof": proof, "detail": detail}
-        self._advance(promise.job, friend.node_id, event, **columns)
+        self._desk.advance(promise.job, friend.node_id, event, **columns)
 
     def _promise(self, job: Job, assignment: Assignment, friend: Friend) -> Promise:
         entry, receipt = assignment.acceptance or b"", assignment.receipt or b""
         return check_acceptance(friend, entry, receipt, job=job.id, build_key=job.order.build_key)
 
-    def _advance(self, job: str, peer: str, event: AssignmentEvent, **columns: object) -> None:
-        state = next_assignment_state(self._desk.queue.assignment(job, peer).state, event)
-        self._desk.queue.advance(job, peer, self._desk.clock(), state=state, **columns)
-        self._desk.changes.notify(job)
-
     def _keep(self, promise: Promise, friend: Friend, **columns: object) -> None:
         self._desk.queue.advance(promise.job, friend.node_id, self._desk.clock(), **columns)
         self._desk.changes.notify(promise.job)
+
+
+def _unexpected(message: Message, friend: Friend) -> F2FError:
+    if isinstance(message, Failure):
+        return PeerFailureError(message, where=friend.name)
+    return RemoteProtocolError(f"said {type(message).__name__} of a job", where=friend.name)

@@ -17,8 +17,8 @@ class Bench:
     """The builder's durable rows, log, blobs and engine.
 
     `node_id` is this node, `origin` its log; `logs` the directory in which build logs grow, `work` that of
-    executions. `clock` returns unix seconds and `random` so many random bytes; `tell` is given words about what
-    went wrong here, for the owner to read.
+    executions. `clock` returns unix seconds and `random` so many random bytes; `tell` is given words for the
+    owner about what went wrong here.
     """
 
     node_id: str

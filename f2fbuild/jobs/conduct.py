@@ -6,23 +6,26 @@ just begins with the next one. A job ends once; results that come later are stil
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import TypeAlias
 
 import trio
 
 from f2fbuild import limits
-from f2fbuild.errors import F2FError
+from f2fbuild.errors import F2FError, first_words
 from f2fbuild.jobs import ballots
 from f2fbuild.jobs.asking import Asking
 from f2fbuild.jobs.desk import Desk
-from f2fbuild.jobs.lifecycle import JOB, OPEN, JobEvent, ending, final, next_job_state
+from f2fbuild.jobs.lifecycle import JOB, OPEN, AssignmentEvent, JobEvent, ending, final, next_job_state
 from f2fbuild.jobs.queue import Assignment, Job
 from f2fbuild.jobs.replicas import Asked, AskMore, Enough, GiveUp, Need, need
 from f2fbuild.jobs.schedule import Candidate, Choice, Plan, Waiting, obtainable, plan
 from f2fbuild.jobs.submit import Submission
 from f2fbuild.jobs.summing import Summing
+from f2fbuild.jobs.telling import Telling
+from f2fbuild.model.digest import short_id
 from f2fbuild.model.job import AssignmentState, JobState
 from f2fbuild.model.verdict import FINAL_STATE, Verdict
 from f2fbuild.model.vote import Ballot
@@ -53,6 +56,7 @@ class Conductor:
         self._submission = submission
         self._surroundings = surroundings
         self._asking = Asking(desk)
+        self._telling = Telling(desk)
         self._summing = Summing(desk)
         self._wanted = trio.Event()
         self._conducted: set[str] = set()
@@ -65,7 +69,7 @@ class Conductor:
             self._desk.changes.notify(job)
 
     async def run(self) -> None:
-        """Conduct every open job until cancelled."""
+        """Conduct every open job until cancelled. A job that met trouble is taken up again after a while."""
         async with trio.open_nursery() as nursery:
             while True:
                 wanted = self._wanted
@@ -73,7 +77,8 @@ class Conductor:
                     if job.id not in self._conducted:
                         self._conducted.add(job.id)
                         nursery.start_soon(self._conduct, job)
-                await wanted.wait()
+                with trio.move_on_after(limits.CONDUCT_POLL_SECONDS):
+                    await wanted.wait()
 
     def cancel(self, job: Job) -> Job:
         """End a job by its owner's wish; its builders are told as they are reached."""
@@ -88,42 +93,44 @@ class Conductor:
         return self._needed(job, assignments, verdict)
 
     async def _conduct(self, job: Job) -> None:
+        """Conduct one job to its end. Containment: what goes wrong with it is told and marked on it."""
         try:
             await self._submission.log_order(job)
             async with trio.open_nursery() as nursery:
-                following: set[str] = set()
-                while await self._round(job.id, nursery, following):
+                tasks = _Tasks(nursery)
+                while await self._round(job.id, tasks):
                     pass
+                nursery.cancel_scope.cancel()
+        except* F2FError as errors:
+            words = first_words(errors)
+            self._desk.tell(f"job {short_id(job.id)} met trouble: {words}")
+            self._desk.queue.change(job.id, self._desk.clock(), reason=words)
+            self._desk.changes.notify(job.id)
         finally:
+            self._telling.forget(job.id)
             self._conducted.discard(job.id)
 
-    async def _round(self, job_id: str, nursery: trio.Nursery, following: set[str]) -> bool:
+    async def _round(self, job_id: str, tasks: "_Tasks") -> bool:
         """Do what a job needs now and wait for a change; return whether there will be another round."""
         changed = self._desk.changes.next(job_id)
         job, assignments = self._read(job_id)
         if job.state is JobState.QUEUED and any(one.acceptance is not None for one in assignments):
             job = self._move(job, JobEvent.START, "")
         if job.state in final(JOB):
-            await self._after_the_end(job, assignments)
+            await self._after_the_end(job, assignments, tasks)
         else:
             await self._before_the_end(job, assignments)
         job, assignments = self._read(job_id)
         still_open = [one for one in assignments if one.state in OPEN]
-        for assignment in still_open:
-            if assignment.peer not in following:
-                following.add(assignment.peer)
-                nursery.start_soon(self._follow, job, assignment.peer, following)
-        for assignment in ballots.to_show(assignments):
-            nursery.start_soon(self._asking.show, job, assignment.peer, assignments)
+        for one in still_open:
+            tasks.start(f"follow {one.peer}", partial(self._asking.run, job, one.peer))
+        for one in ballots.to_show(assignments):
+            tasks.start(f"show {one.peer}", partial(self._telling.show, job, one.peer, assignments))
         if job.state in final(JOB) and not still_open:
             return False
         with trio.move_on_after(self._patience(job)):
             await changed.wait()
         return True
-
-    async def _follow(self, job: Job, peer: str, following: set[str]) -> None:
-        await self._asking.run(job, peer)
-        following.discard(peer)
 
     async def _before_the_end(self, job: Job, assignments: list[Assignment]) -> None:
         verdict = self._judge(job, assignments, ended=False)
@@ -131,7 +138,7 @@ class Conductor:
         match needed:
             case Enough():
                 # Results come out together; who has committed to one is heard before the job ends.
-                if not any(one.state is AssignmentState.COMMITTED for one in assignments):
+                if not any(self._is_heard(one) for one in assignments):
                     await self._finish(job, assignments, verdict, "")
             case GiveUp(reason=reason):
                 last = self._judge(job, assignments, ended=True)
@@ -142,20 +149,31 @@ class Conductor:
                 for choice in planned.choices:
                     self._assign(job, choice, assignments)
 
-    async def _after_the_end(self, job: Job, assignments: list[Assignment]) -> None:
-        """Tell builders of a cancelled or expired job; judge again what came in after the end."""
-        if job.state in (JobState.CANCELLED, JobState.EXPIRED):
-            for one in assignments:
-                if one.state in OPEN:
-                    await self._asking.stop(job, one)
-            return
-        verdict = self._judge(job, assignments, ended=True)
-        if _stored(verdict) != job.verdict:
-            await self._record(job, assignments, verdict)
+    def _is_heard(self, one: Assignment) -> bool:
+        """Return whether a builder's commitment is so fresh that its result is waited for."""
+        until = min(one.updated + self._desk.patience, one.deadline)
+        return one.state is AssignmentState.COMMITTED and self._desk.clock() < until
+
+    async def _after_the_end(self, job: Job, assignments: list[Assignment], tasks: "_Tasks") -> None:
+        """Let the builders of an ended job end too; judge again what came in after the end."""
+        for one in (one for one in assignments if one.state in OPEN):
+            if self._desk.clock() > one.deadline + self._desk.patience:
+                self._desk.lose(job.id, one.peer, "did not end before its deadline")
+            elif one.acceptance is None and not self._asking.offering(job.id, one.peer):
+                self._desk.advance(job.id, one.peer, AssignmentEvent.CANCEL, detail=str(job.state))
+            elif one.acceptance is not None and job.state in (JobState.CANCELLED, JobState.EXPIRED):
+                tasks.start(f"stop {one.peer}", partial(self._telling.stop, job, one.peer))
+        if job.state is not JobState.CANCELLED:
+            verdict = self._judge(job, assignments, ended=True)
+            if _stored(verdict) != job.verdict:
+                await self._record(job, assignments, verdict)
 
     async def _finish(self, job: Job, assignments: list[Assignment], verdict: Verdict, why: str) -> None:
         await self._record(job, assignments, verdict)
-        self._move(self._read(job.id)[0], ending(FINAL_STATE[verdict.kind]), why)
+        job = self._read(job.id)[0]
+        # Its owner may have cancelled it while the verdict was written.
+        if job.state not in final(JOB):
+            self._move(job, ending(FINAL_STATE[verdict.kind]), why)
 
     async def _record(self, job: Job, assignments: list[Assignment], verdict: Verdict) -> None:
         """Log the verdict, then store it: a crash between them finds the entry and does not double it."""
@@ -182,9 +200,9 @@ class Conductor:
 
     def _assign(self, job: Job, choice: Choice, assignments: list[Assignment]) -> None:
         if any(one.peer == choice.node for one in assignments):
-            # It had refused for the moment.
-            now, offered = self._desk.clock(), AssignmentState.OFFERED
-            self._desk.queue.advance(job.id, choice.node, now, state=offered, detail="")
+            # It had refused for the moment; what it is asked for may be another seat now.
+            seat = {"tie_break": choice.tie_break, "replaces": choice.replaces}
+            self._desk.advance(job.id, choice.node, AssignmentEvent.OFFER, detail="", **seat)
             return
         self._desk.queue.assign(
             Assignment(
@@ -218,7 +236,24 @@ class Conductor:
     def _patience(self, job: Job) -> float:
         """Return how long to wait for a change: to the deadline, or until refusals may have passed."""
         left = job.order.deadline - self._desk.clock()
-        return min(max(left, 1), limits.CONDUCT_POLL_SECONDS)
+        return min(left, limits.CONDUCT_POLL_SECONDS) if left > 0 else limits.CONDUCT_POLL_SECONDS
+
+
+class _Tasks:
+    """What is being done with a job's builders: each thing once, however often it is asked for."""
+
+    def __init__(self, nursery: trio.Nursery) -> None:
+        self._nursery = nursery
+        self._under_way: set[str] = set()
+
+    def start(self, what: str, task: Callable[[], Awaitable[None]]) -> None:
+        if what not in self._under_way:
+            self._under_way.add(what)
+            self._nursery.start_soon(self._run, what, task)
+
+    async def _run(self, what: str, task: Callable[[], Awaitable[None]]) -> None:
+        await task()
+        self._under_way.discard(what)
 
 
 def _waiting(job: Job, *, asked: tuple[Asked, ...], ask: AskMore | None) -> Waiting:

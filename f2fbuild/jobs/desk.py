@@ -4,11 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from f2fbuild import limits
 from f2fbuild.jobs.access import BlobAccess
 from f2fbuild.jobs.changes import Changes
 from f2fbuild.jobs.engine import Engine
 from f2fbuild.jobs.friends import Friends
 from f2fbuild.jobs.journal import Journal
+from f2fbuild.jobs.lifecycle import ASSIGNMENT, AssignmentEvent, next_assignment_state
 from f2fbuild.jobs.queue import Queue
 from f2fbuild.model.signing import SigningKey
 from f2fbuild.store.blobs import BlobStore
@@ -20,8 +22,8 @@ class Desk:
 
     `node_id` is this node, whose signed messages `statement_key` signs; `logs` the directory in which
     builders' logs grow here; `patience` the seconds for which a builder that went away is waited for.
-    `clock` returns unix seconds and `random` so many random bytes; `tell` is given words about what went wrong
-    here, for the owner to read.
+    `clock` returns unix seconds and `random` so many random bytes; `tell` is given words for the
+    owner about what went wrong here.
     """
 
     node_id: str
@@ -42,3 +44,18 @@ class Desk:
     def log_file(self, job: str, peer: str) -> Path:
         """Return the file in which one builder's log of a job grows."""
         return self.logs / job / f"{peer}.log"
+
+    def advance(self, job: str, peer: str, event: AssignmentEvent, **columns: object) -> None:
+        """Record what happened to an assignment, and ring the job's bell.
+
+        Raises:
+            LocalProtocolError: it cannot happen to what the assignment is now.
+        """
+        state = next_assignment_state(self.queue.assignment(job, peer).state, event)
+        self.queue.advance(job, peer, self.clock(), state=state, **columns)
+        self.changes.notify(job)
+
+    def lose(self, job: str, peer: str, why: str) -> None:
+        """Give a builder up, unless its part has ended some other way meanwhile."""
+        if AssignmentEvent.LOSE in ASSIGNMENT[self.queue.assignment(job, peer).state]:
+            self.advance(job, peer, AssignmentEvent.LOSE, detail=why[: limits.MESSAGE_TEXT])

@@ -3,9 +3,18 @@
 from pathlib import Path
 from typing import Protocol
 
+from f2fbuild.errors import F2FError
 from f2fbuild.model.friend import Friend
-from f2fbuild.net.exchange import Exchange
+from f2fbuild.net.exchange import Exchange, ExchangeFinishedError, ExchangeResetError, LinkClosedError
 from f2fbuild.net.messages import Request
+from f2fbuild.net.peers import NotConnectedError
+
+BROKEN = (LinkClosedError, ExchangeResetError, ExchangeFinishedError, NotConnectedError)
+"""A conversation broke off; to be taken up again when the friend is back."""
+
+
+class NotGivenError(F2FError):
+    """A friend does not hand over what it should have."""
 
 
 class Friends(Protocol):
@@ -31,6 +40,9 @@ class Friends(Protocol):
         """Return the file of a blob, fetched from the peer unless it is here, of at most `size` bytes.
 
         Raises:
-            F2FError: the peer does not give it, or what came is not it.
+            NotGivenError: the peer does not give it.
+            RemoteProtocolError: what came is not it.
+            LinkClosedError, ExchangeResetError, NotConnectedError: the peer went away.
+            StorageError: there is no room for it here.
         """
         ...

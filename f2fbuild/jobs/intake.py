@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from f2fbuild import limits
-from f2fbuild.errors import FormatError
+from f2fbuild.errors import F2FError, FormatError
 from f2fbuild.jobs.bench import Bench
 from f2fbuild.jobs.journal import Recorded
 from f2fbuild.jobs.offer import Offer, from_body
@@ -117,13 +117,22 @@ class Intake:
         return await self._accept(message.job_id, sender, data, offer)
 
     async def _again(self, task: Task, sender: Sender) -> Answer:
-        if task.submitter != sender.node_id or task.acceptance_index is None:
+        if task.submitter != sender.node_id:
             return _refused(RefusedOffer.TAKEN, "this job belongs to another offer")
-        recorded = await self._bench.journal.recorded(task.acceptance_index)
+        if task.acceptance_index is None:
+            # The first answer is still being written, or broke off before it was.
+            recorded = await self._log(task)
+        else:
+            recorded = await self._bench.journal.recorded(task.acceptance_index)
         return OfferAccepted(entry=recorded.entry, receipt=recorded.proof)
 
     def _reason_not_to(self, offer: Offer, now: int) -> OfferRefused | None:
-        if self._bench.engine.target_for(offer.definition) is None:
+        try:
+            target = self._bench.engine.target_for(offer.definition)
+        except F2FError as error:
+            self._bench.tell(f"targets cannot be used: {error}")
+            target = None
+        if target is None:
             kind, arch = offer.definition.format, offer.definition.parameters.get("arch", "")
             return _refused(RefusedOffer.NO_TARGET, f"no target here builds {kind} for {arch}")
         if offer.deadline <= now:

@@ -6,6 +6,7 @@ It never names the quorum, the other builders, a record or a spot check: who kno
 from dataclasses import dataclass
 from typing import Any
 
+from f2fbuild import limits
 from f2fbuild.errors import FormatError
 from f2fbuild.model import canonical
 from f2fbuild.model.digest import parse_digest
@@ -81,6 +82,8 @@ def from_body(body: Any) -> Offer:
         raise FormatError("the sources are not those of the build definition", where="offer")
     if offer.lock.sha256 != offer.definition.lock:
         raise FormatError("the lock is not that of the build definition", where="offer")
+    if max(offer.lock.size, offer.metadata.size) > limits.LOCK_BYTES:
+        raise FormatError("lock or metadata are larger than any", where="offer")
     if spelled != body or type(offer.deadline) is not int or not isinstance(offer.title, str):
         raise FormatError("not the one spelling of an offer", where="offer")
     return offer

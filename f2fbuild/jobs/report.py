@@ -32,15 +32,16 @@ class Report:
         if task is None or task.submitter != exchange.peer or task.acceptance_index is None:
             await exchange.send(NoJob(job_id=request.job_id))
             return
-        offset, told, committed = request.log_offset, request.position, False
+        offset, position, committed = request.log_offset, request.position, False
+        told: JobState | None = None
         while True:
             changed = self._bench.changes.next(task.job)
             task = self._bench.tasks.get(task.job) or task
             offset = await self._send_log(exchange, task.job, offset)
-            position = _ORDER.index(task.state)
-            if position >= told:
-                await exchange.send(_state(task, position))
-                told = position + 1
+            state = _state(task)
+            if state.position >= position and state != told:
+                await exchange.send(state)
+                told = state
             if task.commitment_index is not None and not committed:
                 recorded = await self._bench.journal.recorded(task.commitment_index)
                 await exchange.send(JobCommitted(entry=recorded.entry, proof=recorded.proof))
@@ -71,7 +72,8 @@ class Report:
         await exchange.send(JobClosed(entry=recorded.entry, proof=recorded.proof, reason=reason))
 
 
-def _state(task: Task, position: int) -> JobState:
+def _state(task: Task) -> JobState:
+    position = _ORDER.index(task.state)
     return JobState(position=position, state=str(task.state), stage=task.stage, detail=task.detail)
 
 

@@ -7,8 +7,9 @@ No bytes are trusted because somebody sent a hash: every product is fetched from
 import json
 
 from f2fbuild import limits
-from f2fbuild.errors import F2FError, FormatError
+from f2fbuild.errors import F2FError, FormatError, RemoteProtocolError
 from f2fbuild.jobs.desk import Desk
+from f2fbuild.jobs.friends import BROKEN, NotGivenError
 from f2fbuild.jobs.lifecycle import AssignmentEvent, next_assignment_state
 from f2fbuild.jobs.queue import Assignment, Job
 from f2fbuild.jobs.receipts import (
@@ -25,7 +26,6 @@ from f2fbuild.model import statement as statements
 from f2fbuild.model.friend import Friend
 from f2fbuild.model.outcome import Succeeded, result_digest
 from f2fbuild.model.statement import BuildStatement
-from f2fbuild.net.exchange import ExchangeFinishedError, ExchangeResetError, LinkClosedError
 
 
 class Verifying:
@@ -40,7 +40,8 @@ class Verifying:
 
         Raises:
             FormatError, LedgerError: the outcome does not keep the builder's promise.
-            LinkClosedError, ExchangeResetError: the builder went away; to be tried again.
+            LinkClosedError, ExchangeResetError, NotConnectedError: the builder went away; to be tried again.
+            F2FError: this node could not look at the products.
         """
         promise = check_acceptance(
             friend,
@@ -84,9 +85,8 @@ class Verifying:
                 for p in built.result.products
             }
             found = await self._desk.engine.digest(files, built.definition)
-        except (LinkClosedError, ExchangeResetError, ExchangeFinishedError):
-            raise
-        except F2FError as error:
+        except (NotGivenError, RemoteProtocolError, FormatError) as error:
+            # The builder's doing; a full disk or a sandbox that fails here is ours, and is raised.
             return f"its products cannot be counted: {error}"
         same = sorted(found, key=lambda p: p.name) == sorted(built.result.products, key=lambda p: p.name)
         return "" if same else "its products have other digests than it signed"
@@ -108,7 +108,7 @@ class Verifying:
             try:
                 path = await self._desk.friends.fetch(friend.node_id, digest, limits.DETAILS_BYTES)
                 return _read_facts(path.read_bytes(), built.details)
-            except (LinkClosedError, ExchangeResetError, ExchangeFinishedError):
+            except BROKEN:
                 raise
             except F2FError:
                 return "{}"

@@ -32,6 +32,7 @@ from f2fbuild.net.messages import (
     NoLogResource,
     OfferAccepted,
     OfferJob,
+    OfferRefused,
     RefusalSeen,
     Refuse,
     Request,
@@ -98,8 +99,12 @@ class Exchanges:
         sender = Sender(node_id=peer, statement_key=friend.statement_key)
         answer = await self._intake.consider(sender, request.offer)
         await exchange.send(answer)
-        if isinstance(answer, OfferAccepted):
-            self._fulfilment.wake()
+        match answer:
+            case OfferAccepted():
+                self._fulfilment.wake()
+            case OfferRefused(reason=reason, rule=rule, detail=detail):
+                words = ": ".join(part for part in (reason, rule, detail) if part)
+                self._friendships.note_refused_offer(peer, words)
 
     async def _follow(self, _peer: str, request: FollowJob, exchange: Exchange) -> None:
         await self._report.serve(exchange, request)
@@ -126,7 +131,7 @@ class Exchanges:
             await exchange.send(Failure(code="malformed", detail=str(error)))
             return
         if message.job_id == request.job_id:
-            self._fulfilment.cancel(request.job_id)
+            self._fulfilment.cancel(request.job_id, "cancelled by the submitter")
         await exchange.send(JobCancelled(job_id=request.job_id))
 
     async def _blob(self, _peer: str, request: WantBlob, exchange: Exchange) -> None:

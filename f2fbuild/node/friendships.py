@@ -47,6 +47,7 @@ class Friendships:
         self._changed: list[Callable[[], None]] = []
         self._admitting = trio.Lock()
         self._told: dict[str, str] = {}
+        self._refused_offers: dict[str, str] = {}
         self._refused: dict[str, str] = {}
         self._table = CertificateTable([])
         self._known: Known | None = None
@@ -225,6 +226,14 @@ class Friendships:
     def told(self, peer: str) -> str:
         """Return what a friend last said against us, or nothing."""
         return self._told.get(peer, "")
+
+    def note_refused_offer(self, peer: str, words: str) -> None:
+        """Remember why a friend's offer was not taken; shown by `peer show`."""
+        self._refused_offers[peer] = words
+
+    def refused_offer(self, peer: str) -> str:
+        """Return why a friend's last refused offer was not taken, or nothing."""
+        return self._refused_offers.get(peer, "")
 
     def refusal(self, peer: str) -> Refusal | None:
         """Return why a friend may not even connect, or None."""

@@ -118,6 +118,8 @@ class NodeHandlers:
         parts = self._parts
         refusal, told = parts.friendships.refusal(friend.node_id), parts.friendships.told(friend.node_id)
         said = [f"here: {refusal.reason.text} ({refusal.rule})"] if refusal else []
+        offer = parts.friendships.refused_offer(friend.node_id)
+        said += [f"here: an offer was refused: {offer}"] if offer else []
         verified = parts.friendships.certificate(friend.node_id)
         mirror = parts.mirrored(friend)
         connected = friend.node_id in parts.peers.connected()

@@ -53,8 +53,10 @@ class Neighbours:
         parts = self._parts
         self._arrived |= parts.peers.connected()
         for task in parts.bench.tasks.in_states(OPEN_STATES):
-            if isinstance(parts.friendships.decide(task.submitter, Right.SUBMIT), Refusal):
-                parts.fulfilment.cancel(task.job)
+            decision = parts.friendships.decide(task.submitter, Right.SUBMIT)
+            if isinstance(decision, Refusal):
+                why = f"the submitter's right ended: {decision.reason.text} ({decision.rule})"
+                parts.fulfilment.cancel(task.job, why)
         parts.conductor.wake()
         parts.peers.refresh()
         self._wake()

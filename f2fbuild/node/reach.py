@@ -4,7 +4,7 @@ from pathlib import Path
 
 import trio
 
-from f2fbuild.errors import StorageError
+from f2fbuild.jobs.friends import NotGivenError
 from f2fbuild.model.friend import Friend
 from f2fbuild.net import transfer
 from f2fbuild.net.exchange import Exchange
@@ -40,21 +40,25 @@ class Reach:
         """Return a blob's file, fetched from the peer unless it is here.
 
         Raises:
-            StorageError: the peer does not give it. Else as `net.transfer.fetch_blob`.
+            NotGivenError: the peer does not give it. Else as `net.transfer.fetch_blob`.
         """
         # Several builders often deliver the same bytes: one transfer serves them all.
         lock = self._fetching.setdefault(digest, trio.Lock())
-        async with lock:
-            if self._blobs.has(digest):
-                path: Path | None = self._blobs.path(digest)
-            else:
+        try:
+            async with lock:
+                return await self._fetch(peer, digest, size)
+        finally:
+            if not lock.locked():
+                self._fetching.pop(digest, None)
 
-                async def open_exchange(request: Request) -> Exchange:
-                    return await self._peers.call(peer, request)
+    async def _fetch(self, peer: str, digest: str, size: int) -> Path:
+        if self._blobs.has(digest):
+            return self._blobs.path(digest)
 
-                path = await transfer.fetch_blob(open_exchange, digest, self._blobs, max_size=size)
-        if not lock.statistics().tasks_waiting:
-            self._fetching.pop(digest, None)
+        async def open_exchange(request: Request) -> Exchange:
+            return await self._peers.call(peer, request)
+
+        path = await transfer.fetch_blob(open_exchange, digest, self._blobs, max_size=size)
         if path is None:
-            raise StorageError("the friend does not give this blob", where=digest)
+            raise NotGivenError("does not give this blob", where=digest)
         return path
