@@ -84,7 +84,7 @@ MESSAGE_TEXT = 1_024
 
 # --- trust ---------------------------------------------------------------------------------------
 CERTIFICATE_BYTES = 16 * KIB
-"""Bytes of a certificate file: text, proofs and an RSA-4096 signature need 3 KiB; it travels in handshakes."""
+"""Bytes of a certificate file: text, proofs and an RSA-4096 signature need 3 KiB; handshakes carry it."""
 
 CERTIFICATE_DAYS = 365
 """Days for which a new node certificate is valid: its owner should look at his nodes once a year."""
@@ -96,7 +96,7 @@ CARD_HINTS = 8
 """Dial hints of one card: enough for two address families, a proxy port and Tor, too few to scan with."""
 
 OWNER_KEY_BYTES = 256 * KIB
-"""Bytes of one owner key given to GnuPG, certifications included: well-signed real keys stay below 200 KiB."""
+"""Bytes of one owner key given to GnuPG, certifications included: well-signed real ones have up to 200 KiB."""
 
 OWNER_KEY_PACKETS = 2_000
 """Packets of one owner key: GnuPG checks every signature, and a flooded key must not stop it for minutes."""

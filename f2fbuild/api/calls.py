@@ -5,6 +5,7 @@ from f2fbuild.api.requests import Request
 
 CALLS: dict[str, type[Request]] = {
     "status": requests.GetStatus,
+    "protections": requests.GetProtections,
     "card": requests.GetCard,
     "peer-add": requests.AddPeer,
     "peer-show": requests.GetPeer,

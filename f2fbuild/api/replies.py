@@ -48,6 +48,21 @@ class Status(Reply, frozen=True, kw_only=True, tag="f2fbuild.status/1"):
     notices: tuple[str, ...] = ()
 
 
+class Protection(msgspec.Struct, frozen=True, kw_only=True):
+    """One promise of the sandbox: whether it holds here, what makes it hold, what to do if it does not."""
+
+    name: str
+    holds: bool
+    by: str
+    hint: str
+
+
+class Protections(Reply, frozen=True, kw_only=True, tag="f2fbuild.protections/1"):
+    """What of the builder's sandbox holds on this host."""
+
+    protections: tuple[Protection, ...]
+
+
 class Card(Reply, frozen=True, kw_only=True, tag="f2fbuild.card/1"):
     """A friend card, to be given to a friend over any channel."""
 
@@ -294,6 +309,7 @@ class ErrorReply(Reply, frozen=True, kw_only=True, tag="f2fbuild.error/1"):
 AnyReply: TypeAlias = (
     Initialised
     | Status
+    | Protections
     | Card
     | Peer
     | Peers

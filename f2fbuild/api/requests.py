@@ -20,6 +20,10 @@ class GetStatus(Request, frozen=True, kw_only=True):
     """Ask who this node is and how it is."""
 
 
+class GetProtections(Request, frozen=True, kw_only=True):
+    """Ask what of the builder's sandbox holds on this host: it is tried out."""
+
+
 class GetCard(Request, frozen=True, kw_only=True):
     """Ask for this node's friend card."""
 

@@ -15,7 +15,7 @@ Installed = frozenset[tuple[str, str, str]]
 INSTALL_EPOCH: Final = 1_000_000_000
 """Unix seconds (2001-09-09): the time of every file in a root that no package dates."""
 
-LAYOUT: Final = "1"
+LAYOUT: Final = "2"
 """Version of everything here that a build can notice; part of a layer's key."""
 
 _START: Final = """\
@@ -26,8 +26,11 @@ touch /tmp/started
 
 _FINISH: Final = """
 cd "$root"
+grep -qs '^build:' ./etc/passwd || echo 'build:x:1000:1000::/nonexistent:/bin/sh' >> ./etc/passwd
+grep -qs '^build:' ./etc/group || echo 'build:x:1000:' >> ./etc/group
 rm -rf ./etc/hostname ./etc/resolv.conf ./var/cache/ldconfig ./var/cache/apt ./var/cache/debconf/*-old
-rm -rf ./var/lib/dpkg/*-old ./var/lib/rpm/*-shm ./etc/passwd- ./etc/group- ./etc/shadow- ./etc/gshadow- ./etc/.pwd.lock
+rm -rf ./var/lib/dpkg/*-old ./var/lib/rpm/*-shm
+rm -rf ./etc/passwd- ./etc/group- ./etc/shadow- ./etc/gshadow- ./etc/.pwd.lock
 if [ -d ./var/log ]; then find ./var/log -type f -delete; fi
 """
 

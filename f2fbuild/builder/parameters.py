@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from f2fbuild.builder.installers import LAYOUT
 from f2fbuild.builder.sandbox import BUILD_ID, HOSTNAME, PROFILE
 from f2fbuild.builder.steps import LOCALE, TIMEZONE, UMASK
 from f2fbuild.builder.targets import Format
@@ -24,7 +25,7 @@ _FIXED: Final = {
 _EVERYWHERE: Final = {
     "hostname": HOSTNAME,
     "locale": LOCALE,
-    "sandbox_profile": PROFILE,
+    "sandbox_profile": f"{PROFILE}.{LAYOUT}",
     "timezone": TIMEZONE,
     "umask": UMASK,
     "user": str(BUILD_ID),

@@ -20,6 +20,7 @@ _COMMANDS = {
     "init": "node:init",
     "node": "node:node",
     "status": "status:status",
+    "doctor": "doctor:doctor",
     "identity": "identity:identity",
     "peer": "peer:peer",
     "trust": "trust:trust",

@@ -12,6 +12,7 @@ import trio
 from f2fbuild.api import replies, requests
 from f2fbuild.api.replies import Reply
 from f2fbuild.api.requests import Request
+from f2fbuild.builder.protections import probe_protections
 from f2fbuild.builder.targets import Target, format_target, parse_target
 from f2fbuild.errors import UsageError
 from f2fbuild.model.friend import Friend
@@ -39,6 +40,7 @@ class NodeHandlers:
         self._jobs = JobHandlers(parts)
         self._table: dict[type[Request], Callable[[Any], Awaitable[Reply]]] = {
             requests.GetStatus: self._status,
+            requests.GetProtections: self._protections,
             requests.GetCard: self._card,
             requests.AddPeer: self._add_peer,
             requests.GetPeer: self._peer,
@@ -81,6 +83,14 @@ class NodeHandlers:
             jobs_running=len(parts.desk.queue.unfinished()),
             builds_running=parts.fulfilment.building,
             notices=tuple(f"{one.kind}: {one.detail}" for one in parts.findings.list()),
+        )
+
+    async def _protections(self, _request: requests.GetProtections) -> replies.Protections:
+        found = await probe_protections()
+        return replies.Protections(
+            protections=tuple(
+                replies.Protection(name=one.name, holds=one.holds, by=one.by, hint=one.hint) for one in found
+            )
         )
 
     async def _card(self, request: requests.GetCard) -> replies.Card:

@@ -190,8 +190,16 @@ LOGS = replies.Logs(
 )
 CHUNK = replies.LogChunk(job=JOB_ID, who="bob@elm", arch="amd64", offset=0, data=b"checking for gcc\n")
 
+PROTECTIONS = replies.Protections(
+    protections=(
+        replies.Protection(name="build", holds=True, by="uid 1000 of this host", hint=""),
+        replies.Protection(name="install", holds=False, by="no range", hint="see subuid(5)"),
+    )
+)
+
 CALLS: dict[type[Request], tuple[Request, Reply]] = {
     requests.GetStatus: (requests.GetStatus(), STATUS),
+    requests.GetProtections: (requests.GetProtections(), PROTECTIONS),
     requests.GetCard: (requests.GetCard(dial=("a:1",)), replies.Card(text="f2fbuild friend card v1\n")),
     requests.AddPeer: (requests.AddPeer(card="c", rights=("build",), certify=True, alias="b"), peer()),
     requests.GetPeer: (requests.GetPeer(peer="bob"), peer()),

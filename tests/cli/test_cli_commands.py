@@ -241,6 +241,21 @@ def test_who_may_do_nothing_is_refused(place: Home) -> None:
             assert place.run("trust", "explain", "bob", *options).exit_code == 7
 
 
+def test_doctor_names_what_does_not_hold(place: Home) -> None:
+    held = replies.Protections(
+        protections=(replies.Protection(name="build", holds=True, by="uid 1000 of this host", hint=""),)
+    )
+    with beside(place, whole_node()):
+        failing, machine = place.run("doctor"), place.run("doctor", "--json")
+    with beside(place, whole_node(calls={requests.GetProtections: held})):
+        holding = place.run("doctor")
+    assert (failing.exit_code, machine.exit_code, holding.exit_code) == (1, 1, 0)
+    assert "holds  build" in failing.stdout
+    assert "FAILS  install" in failing.stdout
+    assert "see subuid(5)" in failing.stderr
+    assert json.loads(machine.stdout)["schema"] == "f2fbuild.protections/1"
+
+
 def test_what_the_node_refuses(place: Home) -> None:
     refusal = RefusedError("rule 5 says no", where="bob", hint="ask bob")
     with beside(place, whole_node(calls={requests.GetPeer: refusal})):
