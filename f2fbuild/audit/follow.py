@@ -95,10 +95,10 @@ class Follower:
 
     def mirror(self, friend: Friend) -> Mirror:
         """Return this node's copy of a friend's log, begun now if there is none."""
-        mirror = self._mirrors.get(friend.node_id)
-        if mirror is None or mirror.key != parse_log_vkey(friend.vkey):
-            key = parse_log_vkey(friend.vkey)
-            mirror = self._mirrors[friend.node_id] = Mirror.open(self.directory(friend), key)
+        key = parse_log_vkey(friend.vkey)
+        mirror = self._mirrors.get(key.name)
+        if mirror is None:
+            mirror = self._mirrors[key.name] = Mirror.open(self.directory(friend), key)
         return mirror
 
     def directory(self, friend: Friend) -> Path:
