@@ -4,8 +4,10 @@ import re
 import tomllib
 from pathlib import Path
 
+import click
 import pytest
 
+from f2fbuild.cli.main import program
 from f2fbuild.jobs.lifecycle import ASSIGNMENT, JOB, mermaid
 
 ROOT = Path(__file__).parent.parent
@@ -42,6 +44,21 @@ def test_named_modules_and_scripts_exist(document: Path) -> None:
         assert (ROOT / "f2fbuild" / module).exists(), module
     for script in re.findall(r"\bscript/[\w-]+", text):
         assert (ROOT / script).exists(), script
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
+def test_named_commands_exist(document: Path) -> None:
+    text = document.read_text()
+    for line in re.findall(r"(?:`|^)f2fbuild ([a-z][^`\n]*)", text, flags=re.MULTILINE):
+        if re.search(r"[ /]v?1$", line):  # the head of a file or hash, such as `f2fbuild commit/1`
+            continue
+        command: click.Command = program
+        words = line.split()
+        while isinstance(command, click.Group) and words and re.fullmatch(r"[a-z-]+", words[0]):
+            found = command.get_command(click.Context(command), words.pop(0))
+            assert found is not None, line
+            command = found
+        assert command is not program, line
 
 
 @pytest.mark.parametrize("drawn", [mermaid(JOB), mermaid(ASSIGNMENT)], ids=["job", "assignment"])
