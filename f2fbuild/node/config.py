@@ -1,6 +1,7 @@
 """The node's settings: `config.toml`, strict in what it takes and clear about what it refuses."""
 
 import difflib
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +12,8 @@ import tomlkit
 from f2fbuild.errors import ConfigurationError, NotInitialisedError
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
+_HEADER = re.compile(r"""\s*\[+\s*["']?([\w-]+)""")
+_KEY = re.compile(r"""\s*["']?([\w-]+)["']?\s*[=.]""")
 
 
 class NodeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -84,18 +87,29 @@ def dump(settings: Settings) -> str:
 def _refuse_unknown_keys(table: dict[str, object], text: str, path: Path) -> None:
     sections = {field.name: field.type for field in msgspec.structs.fields(Settings)}
     for section, content in table.items():
-        _refuse_unknown(section, list(sections), text, path)
+        _refuse_unknown("", section, list(sections), text, path)
         if isinstance(content, dict):
             known = [field.name for field in msgspec.structs.fields(sections[section])]
             for key in content:
-                _refuse_unknown(key, known, text, path)
+                _refuse_unknown(section, key, known, text, path)
 
 
-def _refuse_unknown(key: str, known: list[str], text: str, path: Path) -> None:
+def _refuse_unknown(section: str, key: str, known: list[str], text: str, path: Path) -> None:
     if key in known:
         return
-    numbered = enumerate(text.splitlines(), start=1)
-    line = next((number for number, content in numbered if key in content), 0)
-    nearest = difflib.get_close_matches(key, known, n=1, cutoff=0)
-    hint = f"did you mean {nearest[0]}?" if nearest else ""
-    raise ConfigurationError(f"unknown key {key}", where=f"{path}:{line}", hint=hint)
+    (nearest,) = difflib.get_close_matches(key, known, n=1, cutoff=0)
+    where = f"{path}:{_line_of(section, key, text)}"
+    raise ConfigurationError(f"unknown key {key}", where=where, hint=f"did you mean {nearest}?")
+
+
+def _line_of(section: str, key: str, text: str) -> int:
+    """Return the line that names `key` in its section ("" for a section itself); 1 if none does plainly."""
+    inside = ""
+    for number, line in enumerate(text.split("\n"), start=1):
+        header = _HEADER.match(line)
+        if header:
+            inside = header[1]
+        found = _KEY.match(line)
+        if (section, key) in (("", header and inside), (inside, found and found[1])):
+            return number
+    return 1

@@ -26,15 +26,18 @@ def storage_errors(path: Path) -> Iterator[None]:
 def private_directory(path: Path) -> None:
     """Make `path` a directory of mode 0700, or check that it is one that nobody else can enter.
 
-    A directory that others can enter is refused rather than changed: it may not be ours alone.
+    A directory that others own or can enter is refused rather than changed: it may not be ours alone. This
+    holds for root too, who could enter any: its owner could put other files there.
 
     Raises:
-        StorageError: it cannot be made, is no directory, or is open to others.
+        StorageError: it cannot be made, is no directory, is another user's, or is open to others.
     """
     with storage_errors(path):
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        mode = path.stat().st_mode
-    if mode & 0o077:
+        found = path.stat()
+    if found.st_uid != os.geteuid():
+        raise StorageError("the directory belongs to another user", where=str(path))
+    if found.st_mode & 0o077:
         raise StorageError("the directory is open to others", where=str(path), hint=f"chmod 700 {path}")
 
 
