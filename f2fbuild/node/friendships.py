@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import trio
 
 from f2fbuild import limits
-from f2fbuild.errors import F2FError, RefusedError, UsageError
+from f2fbuild.errors import F2FError, FormatError, RefusedError, UsageError
 from f2fbuild.model.friend import Friend
 from f2fbuild.model.vkey import format_vkey
 from f2fbuild.net import dialer
-from f2fbuild.net.hints import parse_hint
+from f2fbuild.net.hints import Hint, parse_hint
 from f2fbuild.store.database import Database, Row
 from f2fbuild.trust.admission import AdmittedCard, RefusedCard, admit_card
 from f2fbuild.trust.binding import CertificateTable, Unbound, VerifiedCertificate
@@ -170,7 +170,7 @@ class Friendships:
         return found[0]
 
     def dial_directory(self) -> Mapping[str, dialer.Friend]:
-        """Return whom to dial: friends with hints whose certificates are in order."""
+        """Return whom to dial: friends whose certificates are in order, by what of their hints is dialable."""
         found = {}
         for friend, _, hints in self.all():
             verified = self._table.newest(friend.node_id)
@@ -178,7 +178,7 @@ class Friendships:
                 found[friend.node_id] = dialer.Friend(
                     peer=friend.node_id,
                     noise_public=verified.certificate.noise,
-                    hints=tuple(parse_hint(hint) for hint in hints),
+                    hints=_dialable(hints),
                 )
         return found
 
@@ -315,6 +315,17 @@ class Friendships:
         return CertificateTable(
             VerifiedCertificate(certificate=file.certificate, digest=file.digest) for file in files
         )
+
+
+def _dialable(hints: tuple[str, ...]) -> tuple[Hint, ...]:
+    """Return the hints of a card that may be dialled; a friend may write any port into a card."""
+    found = []
+    for hint in hints:
+        try:
+            found.append(parse_hint(hint))
+        except FormatError:
+            continue
+    return tuple(found)
 
 
 def _rights(row: Row) -> frozenset[Right]:
