@@ -170,7 +170,7 @@ class Friendships:
         return found[0]
 
     def dial_directory(self) -> Mapping[str, dialer.Friend]:
-        """Return whom to dial: friends whose certificates are in order, by what of their hints is dialable."""
+        """Return whom to dial: friends whose certificates are in order, by hints that may be dialled."""
         found = {}
         for friend, _, hints in self.all():
             verified = self._table.newest(friend.node_id)
