@@ -9,7 +9,9 @@ import trio
 from f2fbuild import limits
 from f2fbuild.api import replies, requests
 from f2fbuild.errors import F2FError, RefusedError, UsageError
+from f2fbuild.ledger.entry import Kind
 from f2fbuild.node.friendships import Friendships
+from tests.scenes.scene_engine import Gate, Workbench
 from tests.scenes.scene_node import Scene, SceneNode, until
 from tests.trust.trust_people import Person, gpg, person, short_home
 
@@ -167,15 +169,22 @@ def _expiring(somebody: Person) -> bytes:
         return gpg(home, "--export", somebody.fingerprint)
 
 
-async def test_a_builder_that_is_no_longer_trusted_stops_building(scene: Scene) -> None:
-    alice, bob = await both(scene)
-    job = await alice.order("a ball", builders=1, agree=1)
-    await alice.finish(job)
+async def test_builds_for_whom_is_no_longer_trusted_are_stopped(scene: Scene) -> None:
+    gate = Gate()
+    alice = await scene.start("alice", watch_trust=True)
+    bob = await scene.start("bob", Workbench(deed=gate), watch_trust=True)
+    with trio.fail_after(60):
+        await alice.parts.peers.wait_connected(bob.id)
+        job = await alice.order("a ball", builders=1, agree=1)
+        await gate.reached.wait()
     revoked = scene.town.people["alice"].revocation()
     await trio.to_thread.run_sync(lambda: gpg(bob.paths.keyring, "--import", stdin=revoked))
+    await until(lambda: bob.bench.stopped == [job.id])
     await until(lambda: not connected(bob, alice))
     answers, _ = await explained(bob, "alice")
     assert answers["may give you jobs"][1] == "owner-revoked"
+    # What was accepted is closed all the same: the log owes nothing.
+    await until(lambda: bob.entries()[-1].kind is Kind.CLOSING)
 
 
 async def test_a_removed_friend_leaves_a_tombstone_and_hears_nothing(scene: Scene) -> None:
