@@ -295,7 +295,7 @@ METADATA_REPOSITORIES = 32
 METADATA_INDEXES = 16
 """Package indexes of one repository: one per component and architecture."""
 
-CLOCK_SKEW_SECONDS = 24 * 3600
+METADATA_AHEAD_SECONDS = 24 * 3600
 """Seconds that signed metadata may lie in the future before it is refused: a wrong time zone, no more."""
 
 SOLVER_CACHE_BYTES = 1024 * MIB

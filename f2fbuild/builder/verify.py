@@ -15,7 +15,7 @@ from f2fbuild.builder.locks import EnvironmentLock, LockedPackage
 from f2fbuild.builder.metadata import RepositoryMetadata, unpack
 from f2fbuild.builder.targets import Format, Repository, Target
 from f2fbuild.errors import FormatError
-from f2fbuild.limits import CLOCK_SKEW_SECONDS
+from f2fbuild.limits import METADATA_AHEAD_SECONDS
 from f2fbuild.model.digest import sha256_hex
 
 _DAY: Final = 24 * 3600
@@ -140,7 +140,7 @@ def stale(index: VouchedIndex, target: Target, now: int, *, fresh: bool) -> Reas
         now: the time of asking.
         fresh: whether age counts; an old environment may be rebuilt, but not released.
     """
-    if index.signed_at > now + CLOCK_SKEW_SECONDS:
+    if index.signed_at > now + METADATA_AHEAD_SECONDS:
         return Reason.FROM_FUTURE
     if not fresh:
         return None

@@ -10,6 +10,7 @@ from f2fbuild.errors import FormatError
 from f2fbuild.jobs.bench import Bench
 from f2fbuild.jobs.fulfil import Fulfilment
 from f2fbuild.jobs.intake import Intake, Sender
+from f2fbuild.jobs.receipts import all_shown
 from f2fbuild.jobs.report import Report
 from f2fbuild.ledger.log import Log
 from f2fbuild.net import transfer
@@ -114,7 +115,12 @@ class Exchanges:
         if task is None or task.submitter != peer:
             await exchange.send(NoJob(job_id=request.job_id))
             return
-        self._fulfilment.show(request.job_id)
+        if task.commitment_index is not None:
+            own = await self._bench.journal.recorded(task.commitment_index)
+            if not all_shown(own.entry, [(one.entry, one.proof) for one in request.commitments]):
+                await exchange.send(Failure(code="not-all-shown", detail="the commitments are not in order"))
+                return
+            self._fulfilment.show(request.job_id)
         await exchange.send(CommitmentsSeen(job_id=request.job_id))
 
     async def _cancel(self, peer: str, request: CancelJob, exchange: Exchange) -> None:

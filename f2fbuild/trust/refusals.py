@@ -27,7 +27,7 @@ class RefusalReason(Enum):
     OWNER_NOT_VALID = (
         "owner-not-valid",
         "nothing in the web of trust says that this key is its owner's",
-        "compare fingerprints, then: f2fbuild trust sign OWNER",
+        "compare fingerprints, then certify the key: f2fbuild peer add CARD",
     )
     PEER_REMOVED = ("peer-removed", "the owner was removed from the friends", "f2fbuild peer add CARD")
     PEER_BLOCKED = ("peer-blocked", "the owner is blocked", "f2fbuild peer show OWNER")
@@ -56,12 +56,12 @@ class RefusalReason(Enum):
     CERTIFICATE_EXPIRED = (
         "certificate-expired",
         "the certificate's time is over",
-        "ask the owner to renew it: f2fbuild identity rotate",
+        "ask the owner for the card of a renewed certificate",
     )
     RIGHT_MISSING = (
         "right-missing",
         "the owner was not given this right",
-        "f2fbuild peer limit OWNER",
+        "f2fbuild peer add CARD --allow RIGHT",
     )
 
     def __init__(self, word: str, text: str, advice: str) -> None:
