@@ -449,6 +449,9 @@ REFUSALS_REMEMBERED = 100
 JOBS_PER_FRIEND = 4
 """Open jobs that one friend's node is offered at once; it says itself when it is busy."""
 
+TIDY_SECONDS = 3600
+"""Seconds between two rounds of forgetting what has ended."""
+
 NEWS_SECONDS = 10
 """Seconds for telling one friend something that it would also find out by itself."""
 

@@ -112,12 +112,6 @@ class Peers:
         """Look now whom to dial: the directory has changed."""
         self._look_now.set()
 
-    def reevaluate(self, allowed: Callable[[PeerId], bool]) -> None:
-        """Close every link whose peer is no longer allowed to connect."""
-        for peer in self.connected():
-            if not allowed(peer):
-                self.close(peer, GoAwayReason.NOT_ALLOWED)
-
     def close(self, peer: PeerId, reason: GoAwayReason) -> None:
         """Say goodbye to `peer`, if it is connected; it may come back if the gate lets it."""
         link = self._links.get(peer)

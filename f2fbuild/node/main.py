@@ -14,6 +14,7 @@ import trio
 from hypercorn.config import Config
 from hypercorn.trio import serve
 
+from f2fbuild import limits
 from f2fbuild.api.app import create_app
 from f2fbuild.errors import ConfigurationError
 from f2fbuild.net.hints import parse_hint
@@ -70,6 +71,7 @@ async def _start(parts: Parts, nursery: trio.Nursery, needs: Needs) -> None:
         parts.follower.run,
         parts.fulfilment.run,
         parts.conductor.run,
+        partial(_keep_tidy, parts),
     ):
         nursery.start_soon(service)
     socket = needs.paths.socket
@@ -81,6 +83,13 @@ async def _start(parts: Parts, nursery: trio.Nursery, needs: Needs) -> None:
     application = cast("ASGIFramework", create_app(NodeHandlers(parts)))
     await nursery.start(partial(serve, application, settings, shutdown_trigger=trio.sleep_forever))
     needs.tell(f"ready  {socket}")
+
+
+async def _keep_tidy(parts: Parts) -> None:
+    """Forget, at start and then every hour, the grants of blobs that have ended."""
+    while True:
+        parts.access.expire(clock.now())
+        await trio.sleep(limits.TIDY_SECONDS)
 
 
 async def _listen(addresses: tuple[str, ...]) -> list[trio.SocketListener]:

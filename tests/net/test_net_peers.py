@@ -165,10 +165,9 @@ async def test_who_is_no_longer_allowed_is_closed_and_stays_out() -> None:
         alice.knows(bob)
         await bob.peers.wait_connected(ALICE.node_id)
         await alice.peers.wait_connected(BOB.node_id)
-        bob.peers.reevaluate(lambda peer: True)
         assert await alice.ask(BOB.node_id)
         bob.friends.known.remove(ALICE)
-        bob.peers.reevaluate(lambda peer: peer != ALICE.node_id)
+        bob.peers.close(ALICE.node_id, GoAwayReason.NOT_ALLOWED)
         await alice.peers.wait_disconnected(BOB.node_id)
         with pytest.raises((NotConnectedError, LinkClosedError)):
             await alice.ask(BOB.node_id)
