@@ -1,0 +1,42 @@
+"""What a log, its entries and its notes may hold."""
+
+from f2fbuild.limits.units import KIB, MIB
+
+ENTRY_BYTES = 65_535
+"""Bytes of one entry: the entry bundle's length prefix is a uint16 (C2SP tlog-tiles)."""
+
+ENVELOPE_BYTES = 60_000
+"""Bytes of an envelope before its subjects move into a `products.json` blob; leaves room in an entry."""
+
+NOTE_BYTES = 1_000_000
+"""Bytes of a signed note (C2SP signed-note)."""
+
+NOTE_SIGNATURES = 100
+"""Signatures on a signed note (C2SP signed-note)."""
+
+TILE_WIDTH = 256
+"""Hashes of a full tile (C2SP tlog-tiles)."""
+
+BUNDLE_BYTES = TILE_WIDTH * (2 + ENTRY_BYTES)
+"""Bytes of a full entry bundle with the largest entries: the most that one fetched resource can be."""
+
+TREE_SIZE_BOUND = 2**53
+"""Sizes of trees are below this: an index stands in canonical JSON, which has no larger integers."""
+
+PROOF_HASHES = 63
+"""Hashes in one proof: a consistency proof has at most as many as tlog-witness takes."""
+
+PROOF_BYTES = 1_024 * KIB
+"""Bytes of a tlog-proof: 63 hashes of 45 bytes, the extra line, and one note."""
+
+MIRROR_UPDATE_BYTES = 1024 * MIB
+"""Bytes fetched for one advance of a friend's log: several years of a busy builder, not a full disk."""
+
+EVIDENCE_BYTES = 40 * MIB
+"""Bytes of an evidence file: two product lists of 16 MiB at the very worst, a few kB as a rule."""
+
+EVIDENCE_PARTS = 16
+"""Parts of an evidence file: divergent results need at most 12."""
+
+REPORT_PROBLEMS = 100
+"""Problems that one check of a log names: a ruined log would fill the screen."""

@@ -1,0 +1,91 @@
+"""What jobs, audit, store, API and the node itself may take."""
+
+from f2fbuild.limits.units import KIB, MIB
+
+# Model
+CANONICAL_DEPTH = 16
+"""Levels of nesting in canonical JSON: payloads need 6, and a parser's stack must not be a peer's choice."""
+
+CANONICAL_INTEGER_BOUND = 2**53
+"""Integers are below this in size: RFC 8785 §3.2.2.3 keeps numbers exact in every JSON reader."""
+
+SHORT_ID_CHARACTERS = 8
+"""Characters of an id on screen: 40 bits, and any unique prefix is taken."""
+
+# Api
+API_REQUEST_BYTES = 4 * MIB
+"""Bytes of one API request: a friend card has 64 KiB, a target's keyring may have a few MiB."""
+
+# Store
+DATABASE_BUSY_MS = 5_000
+"""Milliseconds to wait for another process's write: a command-line tool's transaction takes far less."""
+
+BLOB_BLOCK_BYTES = MIB
+"""Bytes read, hashed or written at once: smaller blocks make system calls and thread hops dominate."""
+
+BLOB_BYTES = 16 * 1024 * MIB
+"""Bytes of one blob: the largest installation images are below 12 GiB."""
+
+BLOB_RESERVE_BYTES = 512 * MIB
+"""Bytes that blobs leave free on their file system, so that ledger and database can still write."""
+
+PARTIALS_PER_BLOB = 2
+"""Interrupted transfers kept of one blob: a peer that names a wrong chunk root must not cost the right one,
+and inventing more roots must not fill the disk."""
+
+# Jobs
+REVEAL_SECONDS = 24 * 3600
+"""Seconds after which a builder reveals on its own: one slow builder must not hide the others' results."""
+
+ARTIFACT_DAYS = 30
+"""Days for which products and logs are kept for those who may fetch them: disputes take time."""
+
+PRODUCTS_LIST_BYTES = 16 * MIB
+"""Bytes of a `products.json` blob: 50,000 products of 335 bytes each."""
+
+EXCHANGE_RETRY_SECONDS = 1
+"""Seconds before an exchange that broke is tried again; a link that is gone is waited for besides."""
+
+BUILD_LOG_BYTES = 64 * MIB
+"""Bytes of one builder's log that a submitter keeps; builders cap their own at `log_mib`."""
+
+DETAILS_BYTES = 256 * KIB
+"""Bytes of an outcome's details blob: host facts are a few lines."""
+
+OFFER_SECONDS = 3600
+"""Seconds for which an offer may be accepted: it is repeated when a friend comes back later."""
+
+OFFER_ANSWER_SECONDS = 60
+"""Seconds that a builder has to answer an offer before another is asked."""
+
+REFUSED_AGAIN_SECONDS = 60
+"""Seconds after which a builder that was busy is asked again."""
+
+CONDUCT_POLL_SECONDS = 30
+"""Seconds after which an open job is looked at again though nothing changed: refusals pass with time."""
+
+# Audit
+FOLLOW_SECONDS = 120
+"""Seconds for one pull of one friend's log, after which the others have their turn."""
+
+# Node
+TRUST_REFRESH_SECONDS = 3
+"""Seconds between two looks at the keyring: a change of trust reaches every session within 5 s."""
+
+REFUSALS_REMEMBERED = 100
+"""Refused strangers shown to the owner; a scanner must not fill memory."""
+
+JOBS_PER_FRIEND = 4
+"""Open jobs that one friend's node is offered at once; it says itself when it is busy."""
+
+TIDY_SECONDS = 3600
+"""Seconds between two rounds of forgetting what has ended."""
+
+NEWS_SECONDS = 10
+"""Seconds for telling one friend something that it would also find out by itself."""
+
+SOURCE_FILE_BYTES = 512 * MIB
+"""Bytes of one source file fetched from an archive: the largest upstream tarballs have a few hundred MiB."""
+
+BUILD_CPUS_SHOWN = 2
+"""CPUs that a build is shown: pinned in the build key, and every builder has as many."""
