@@ -21,7 +21,7 @@ from f2fbuild.jobs.desk import Desk
 from f2fbuild.jobs.lifecycle import JOB, OPEN, AssignmentEvent, JobEvent, ending, final, next_job_state
 from f2fbuild.jobs.queue import Assignment, Job
 from f2fbuild.jobs.replicas import Asked, AskMore, Enough, GiveUp, Need, need
-from f2fbuild.jobs.schedule import Candidate, Choice, Plan, Waiting, obtainable, plan
+from f2fbuild.jobs.schedule import Candidate, Choice, Plan, Waiting, objection, obtainable, plan
 from f2fbuild.jobs.submit import Submission
 from f2fbuild.jobs.summing import Summing
 from f2fbuild.jobs.telling import Telling
@@ -193,6 +193,7 @@ class Conductor:
             now=now,
             deadline=job.order.deadline,
             obtainable=obtainable(waiting, candidates, now=now),
+            at_once=any(objection(waiting, one, busy=one.busy, now=now) is None for one in candidates),
         )
         ask = needed if isinstance(needed, AskMore) else None
         waiting = _waiting(job, asked=tuple(asked), ask=ask)
