@@ -52,6 +52,7 @@ async def run_tool(
     command = Command(argv=argv, env=env)
     ended, output, errors = await process.capture(sandbox, command, limits=TOOL_LIMITS, stdin=stdin)
     if not ended.ok:
-        words = (errors[-_WORDS:].strip() or output[-_WORDS:]).decode(errors="replace").strip()
+        # Complaints before chatter, for whoever keeps only the beginning.
+        words = b"\n".join((errors[-_WORDS:], output[-_WORDS:])).decode(errors="replace").strip()
         raise ToolError(f"{ended.cause} {ended.code or ended.signal or ''}: {words}", where=argv[0])
     return output

@@ -19,9 +19,6 @@ from f2fbuild.store.paths import Paths
 
 _PROGRAM = (sys.executable, "-m", "f2fbuild")
 _LIAR = (sys.executable, "-m", "f2fbuild.demo.liar")
-_KEPT = ("PATH", "LANG", "HTTP_PROXY", "HTTPS_PROXY", "COVERAGE_PROCESS_CONFIG", "COVERAGE_PROCESS_START")
-"""Variables of whoever starts the demonstration that its people keep."""
-
 _READY_SECONDS = 60
 
 
@@ -42,12 +39,9 @@ class Actor:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment of everything this person starts."""
-        kept = {
-            key: os.environ[key] for key in ("PATH", "LANG", "HTTP_PROXY", "HTTPS_PROXY") if key in os.environ
-        }
+        """The environment of everything this person starts: ours, with other homes."""
         return {
-            **kept,
+            **os.environ,
             "HOME": str(self.home),
             "GNUPGHOME": str(self.short / "gnupg"),
             "NO_COLOR": "1",
