@@ -37,7 +37,7 @@ class _Stage:
         self._console.print(f"  {marked(text)}")
 
     def job(self, job: replies.Job) -> None:
-        if not self._console.is_terminal:
+        if not self._output.live:
             for line in summary(job):
                 if line not in self._shown:
                     self._shown.add(line)
