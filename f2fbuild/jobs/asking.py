@@ -54,6 +54,10 @@ _CLAIMS = {
 """States that a builder may just claim; they decide nothing."""
 
 
+_LAST_WORDS = ("lost", "cancelled")
+"""States whose detail says why the closing follows, which alone moves the job."""
+
+
 class Asking:
     """Brings assignments to their end."""
 
@@ -194,7 +198,7 @@ class Asking:
         now = self._desk.queue.assignment(promise.job, friend.node_id).state
         if event is not None and event in ASSIGNMENT[now]:
             self._desk.advance(promise.job, friend.node_id, event, detail=detail)
-        elif state == now:
+        elif state == now or state in _LAST_WORDS:
             self._keep(promise, friend, detail=detail)
 
     def _committed(self, promise: Promise, friend: Friend, entry: bytes, proof: bytes) -> None:

@@ -126,7 +126,8 @@ class Conductor:
             tasks.start(f"follow {one.peer}", partial(self._asking.run, job, one.peer))
         for one in ballots.to_show(assignments):
             tasks.start(f"show {one.peer}", partial(self._telling.show, job, one.peer, assignments))
-        if job.state in final(JOB) and not still_open:
+        # What came in during the round is still to be judged.
+        if job.state in final(JOB) and not still_open and not changed.is_set():
             return False
         with trio.move_on_after(self._patience(job)):
             await changed.wait()

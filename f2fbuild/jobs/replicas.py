@@ -132,11 +132,11 @@ def _seats(asked: Sequence[Asked], quorum: Quorum, void: set[str], *, obtainable
         return _ask(asked, void, missing, tie_break=False)
     if waiting:
         return Wait(open=waiting)
+    if missing <= 0 and breakers >= quorum.tie_breakers:
+        return GiveUp(reason=GiveUpReason.TIE_BREAKERS)
     if not obtainable:
         return GiveUp(reason=GiveUpReason.NOBODY)
-    if breakers < quorum.tie_breakers:
-        return _ask(asked, void, 1, tie_break=True)
-    return GiveUp(reason=GiveUpReason.TIE_BREAKERS)
+    return _ask(asked, void, 1, tie_break=True)
 
 
 def _held(asked: Sequence[Asked], void: set[str]) -> list[Asked]:

@@ -1,18 +1,23 @@
 """A workbench: an engine whose builds are a few deterministic bytes, and which misbehaves when it is told to.
 
-A source is a text. Its one product is a file of kind `deb`: a first line that says so, the text's SHA-256 (its
-content), and a line of metadata. Digests are recomputed from the bytes, as every engine must.
+A source is a text. Its one product is a file of kind `deb`: a first line that says so, the text's SHA-256
+(its content), and a line of metadata. Digests are recomputed from the bytes, as every engine must.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
 
 import trio
 
-from f2fbuild.builder.metadata import Metadata, RepositoryMetadata, manifest_digests, metadata_blobs
-from f2fbuild.builder.metadata import metadata_manifest
+from f2fbuild.builder.metadata import (
+    Metadata,
+    RepositoryMetadata,
+    manifest_digests,
+    metadata_blobs,
+    metadata_manifest,
+)
 from f2fbuild.errors import F2FError, FormatError, UsageError
 from f2fbuild.jobs.engine import BuildOrder, BuildReport, Prepared, Progress
 from f2fbuild.model.digest import sha256_hex
@@ -80,7 +85,8 @@ class Workbench:
         progress.state(AssignmentState.BUILDING, "build")
         progress.log(b"making a toy\n")
         try:
-            return await (self.deed or honestly)(order, progress)
+            report = await (self.deed or honestly)(order, progress)
+            return replace(report, facts={**report.facts, "distribution": self.distribution})
         except trio.Cancelled:
             self.stopped.append(order.job)
             raise

@@ -76,7 +76,7 @@ class SceneNode:
         seconds: int = 3600,
     ) -> Job:
         """Order a toy."""
-        source = self.paths.state / f"{text.split()[-1]}.toy"
+        source = self.paths.state / f"{text.rsplit(maxsplit=1)[-1]}.toy"
         source.write_text(text)
         wanted = Wanted(
             target=TARGET,

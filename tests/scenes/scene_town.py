@@ -1,7 +1,7 @@
 """A town of friends, made once: people with real OpenPGP keys, their nodes' directories, their friendships.
 
-Making it takes GnuPG some seconds, so each scene plays with a copy of the nodes' directories. The people's own
-GnuPG homes are not copied; scenes do not change them.
+Making it takes GnuPG some seconds, so each scene plays with a copy of the nodes' directories. The people's
+own GnuPG homes are not copied; scenes do not change them.
 """
 
 import shutil
