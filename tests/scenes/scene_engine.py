@@ -43,7 +43,7 @@ class Workbench:
 
     deed: Deed | None = None
     has_target: bool = True
-    distribution: str = "toyland"
+    distribution: str = ""
     begun: list[str] = field(default_factory=list)
     stopped: list[str] = field(default_factory=list)
 
@@ -86,7 +86,8 @@ class Workbench:
         progress.log(b"making a toy\n")
         try:
             report = await (self.deed or honestly)(order, progress)
-            return replace(report, facts={**report.facts, "distribution": self.distribution})
+            own = {"distribution": self.distribution} if self.distribution else {}
+            return replace(report, facts={**report.facts, **own})
         except trio.Cancelled:
             self.stopped.append(order.job)
             raise
@@ -97,7 +98,7 @@ class Workbench:
 
     def report(self, outcome: Outcome, products: Mapping[str, Path], detail: str = "") -> BuildReport:
         """A report with this bench's facts."""
-        facts = {"distribution": self.distribution, "kernel": "toy 1"}
+        facts = {"distribution": self.distribution or "toyland", "kernel": "toy 1"}
         return BuildReport(outcome=outcome, products=products, verified=True, facts=facts, detail=detail)
 
 
@@ -217,7 +218,7 @@ def wrongly_signed(order_twist: bytes) -> Deed:
     """Sign for one file and hand out another: the report's digests are not those of the file."""
 
     async def deed(order: BuildOrder, progress: Progress) -> BuildReport:
-        report = await honestly(order, progress)
+        report = await lying(b"what is signed")(order, progress)
         make(order, twist=order_twist)
         return report
 
