@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from f2fbuild.errors import FormatError, LocalProtocolError, UsageError
+from f2fbuild.errors import LocalProtocolError, UsageError
 from f2fbuild.jobs.offer import Offer, from_body, to_body
 from f2fbuild.model import canonical
 from f2fbuild.model.digest import long_id
@@ -197,7 +197,7 @@ def _job(row: Row) -> Job:
     return Job(
         id=row["id"],
         order=Order.decode(row["order"]),
-        offer=from_body(_json(row["offer"])),
+        offer=from_body(canonical.decode(row["offer"].encode(), where="stored offer")),
         target=row["target"],
         arch=row["arch"],
         state=JobState(row["state"]),
@@ -207,13 +207,6 @@ def _job(row: Row) -> Job:
         verdict=row["verdict"],
         updated=row["updated"],
     )
-
-
-def _json(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        raise FormatError("the stored offer is damaged", where="database") from error
 
 
 def _assignment(row: Row) -> Assignment:

@@ -7,26 +7,23 @@ from pathlib import Path
 import pytest
 import trio
 
-from f2fbuild.errors import LocalProtocolError, UsageError
+from f2fbuild.errors import FormatError, LocalProtocolError, UsageError
 from f2fbuild.jobs.access import BlobAccess
 from f2fbuild.jobs.changes import Changes
 from f2fbuild.jobs.journal import Journal
-from f2fbuild.jobs.offer import BlobReference, Offer
-from f2fbuild.jobs.queue import Assignment, Job, Queue
-from f2fbuild.jobs.tasks import OPEN_STATES, Task, Tasks
+from f2fbuild.jobs.queue import Queue
+from f2fbuild.jobs.tasks import OPEN_STATES, Tasks
 from f2fbuild.ledger import entry as entries
 from f2fbuild.ledger.checkpoint import log_vkey
 from f2fbuild.ledger.log import Log
 from f2fbuild.ledger.proof import parse_proof, verify_proof
 from f2fbuild.model.digest import long_id, short_id
-from f2fbuild.model.job import AssignmentState, JobClass, JobState, Order, Quorum
+from f2fbuild.model.job import AssignmentState, JobState
 from f2fbuild.model.outcome import ClosingReason
 from f2fbuild.model.signing import SigningKey
 from f2fbuild.store.database import ConflictError, Database
 from f2fbuild.store.schema import MIGRATIONS
-from tests.model.model_facts import DEFINITION
-
-PEER, OTHER = "ab" * 32, "cd" * 32
+from tests.jobs.jobs_facts import OTHER, PEER, a_job, a_task, asked
 
 
 @pytest.fixture
@@ -37,43 +34,6 @@ def database(tmp_path: Path) -> Iterator[Database]:
         yield opened
 
 
-def a_job(*, created: int = 1000, nonce: str = "0a" * 16) -> Job:
-    offer = Offer(
-        definition=DEFINITION,
-        job_class=JobClass.TESTING,
-        title="hello-2.12",
-        sources=tuple(BlobReference(name=one.name, sha256=one.sha256, size=7) for one in DEFINITION.sources),
-        lock=BlobReference(name="environment.lock", sha256=DEFINITION.lock, size=100),
-        metadata=BlobReference(name="metadata.json", sha256="0d" * 32, size=50),
-        deadline=created + 600,
-    )
-    order = Order(
-        build_key=DEFINITION.build_key,
-        job_class=JobClass.TESTING,
-        quorum=Quorum(builders=2, agree=2),
-        created=created,
-        deadline=created + 600,
-        nonce=nonce,
-    )
-    return Job(
-        id=order.job_id,
-        order=order,
-        offer=offer,
-        target="bookworm",
-        arch="amd64",
-        state=JobState.QUEUED,
-        reason="",
-        salt=b"s" * 32,
-        log_size=1,
-        verdict=None,
-        updated=created,
-    )
-
-
-def asked(job: Job, peer: str = PEER, state: AssignmentState = AssignmentState.OFFERED) -> Assignment:
-    return Assignment(job=job.id, peer=peer, owner="B0" * 20, state=state, deadline=1600, updated=1000)
-
-
 def test_a_job_comes_back_as_it_was(database: Database) -> None:
     queue, job = Queue(database), a_job()
     queue.add(job)
@@ -81,6 +41,16 @@ def test_a_job_comes_back_as_it_was(database: Database) -> None:
     assert queue.get("0e" * 32) is None
     with pytest.raises(ConflictError):
         queue.add(job)
+
+
+@pytest.mark.parametrize("damaged", ["{ }", "[]", "{}"])
+def test_a_damaged_offer_is_said_to_be_one(database: Database, damaged: str) -> None:
+    queue, job = Queue(database), a_job()
+    queue.add(job)
+    with pytest.raises(FormatError, match="offer"):
+        queue.change(job.id, 1001, offer=damaged)
+    with pytest.raises(FormatError, match="offer"):
+        queue.get(job.id)
 
 
 def test_a_job_is_changed_and_says_when(database: Database) -> None:
@@ -164,30 +134,6 @@ def test_a_friend_has_as_many_jobs_as_are_open(database: Database) -> None:
         queue.add(job)
         queue.assign(asked(job, state=state))
     assert queue.working_for([PEER, OTHER]) == {PEER: 2, OTHER: 0}
-
-
-def a_task(job: str = "0e" * 32, state: AssignmentState = AssignmentState.ACCEPTED) -> Task:
-    return Task(
-        job=job,
-        submitter=PEER,
-        offer=b"signed",
-        state=state,
-        stage="",
-        detail="",
-        acceptance=b"entry",
-        nonce=b"n" * 32,
-        salts=b"s" * 64,
-        deadline=2000,
-        reveal_by=1800,
-        log_size=3,
-        result=None,
-        attachments=(),
-        acceptance_index=None,
-        commitment_index=None,
-        outcome_index=None,
-        closing_index=None,
-        updated=1000,
-    )
 
 
 def test_a_task_comes_back_as_it_was_and_as_it_was_changed(database: Database) -> None:
