@@ -30,7 +30,7 @@ class _Found:
 
 
 async def fetch_source(target: Target, package: str, directory: Path) -> Path:
-    """Fetch the newest listed source of `package` into `directory` and return its .dsc file.
+    """Fetch the source of `package` that is listed first into `directory` and return its .dsc file.
 
     Args:
         target: a Debian target, whose keyrings vouch for the archive.
@@ -39,7 +39,7 @@ async def fetch_source(target: Target, package: str, directory: Path) -> Path:
 
     Raises:
         UsageError: no repository of the target has it.
-        UntrustedMirrorError: an index is not signed by the target's keys.
+        UntrustedMirrorError: an index is not signed by the target's keys, or is another suite's.
         MirrorError, FormatError: the mirror does not have it, or has something else.
     """
     async with mirror.open_client() as client:
@@ -56,7 +56,10 @@ async def _find(client: mirror.Client, repository: Repository, package: str) -> 
     text = await signed_text(signed, b"", await read_keyring(repository))
     if text is None:
         raise UntrustedMirrorError(f"not signed by a key of {repository.keyring}", where=base)
-    listed = apt.parse_release(text).files
+    release = apt.parse_release(text)
+    if not apt.is_release_of(release, repository):
+        raise UntrustedMirrorError(f"is signed, but not for {repository.suite}", where=base)
+    listed = release.files
     for component in repository.components:
         stem = f"{component}/source/Sources"
         path = next((stem + ending for ending in _ENDINGS if stem + ending in listed), None)
@@ -75,13 +78,17 @@ def _stanzas(index: bytes, package: str) -> Iterator[str]:
     wanted = f"Package: {package}\n".encode()
     for stanza in index.split(b"\n\n"):
         if stanza.lstrip(b"\n").startswith(wanted):
-            yield stanza.decode()
+            yield stanza.decode(errors="replace")
 
 
 def _read_stanza(repository: Repository, stanza: str) -> _Found:
     fields = dict(re.findall(r"^([A-Za-z0-9-]+):((?:.*)(?:\n .*)*)", stanza, re.MULTILINE))
-    files = {name: parse_digest(digest) for digest, _, name in _FILE.findall(fields["Checksums-Sha256"])}
-    location = apt.safe_location(fields["Directory"].strip(), "Sources")
+    files = {
+        name: parse_digest(digest) for digest, _, name in _FILE.findall(fields.get("Checksums-Sha256", ""))
+    }
+    if sum(name.endswith(".dsc") for name in files) != 1:
+        raise FormatError("does not list one .dsc file with its SHA-256", where=f"{repository.uri}: Sources")
+    location = apt.safe_location(fields.get("Directory", "").strip(), "Sources")
     return _Found(uri=f"{repository.uri}/{location}", files=files)
 
 

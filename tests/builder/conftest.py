@@ -1,9 +1,9 @@
-"""A small buildroot made of this host's own installed packages, once for all tests that build."""
+"""A small buildroot made of this host's own installed packages, and keys that sign archives."""
 
 import os
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,6 +18,7 @@ from f2fbuild.builder.layers import make_owned
 from f2fbuild.builder.sandbox import Bind, Command, Sandbox
 from f2fbuild.builder.workdir import remove_tree
 from f2fbuild.limits import MIB
+from tests.builder.builder_signers import Signer
 
 WANTED = (
     "dpkg-dev",
@@ -43,6 +44,21 @@ class CopiedRoot:
     """The buildroot as the runner takes it."""
 
     lower: Sequence[Path]
+
+
+@pytest.fixture
+async def signers() -> AsyncIterator[list[Signer]]:
+    """The archive's key, and somebody else's."""
+    with TemporaryDirectory(prefix="f2f", dir="/tmp") as name:
+        both = [Signer(Path(name, each)) for each in ("archive", "mallory")]
+        for signer in both:
+            signer.home.mkdir(mode=0o700)
+            await signer.gpg(
+                "--passphrase", "", "--quick-gen-key", "A <a@x.example>", "ed25519", "sign", "never"
+            )
+        yield both
+        for signer in both:
+            await trio.run_process(["gpgconf", "--homedir", str(signer.home), "--kill", "all"])
 
 
 @pytest.fixture(scope="session")

@@ -1,13 +1,10 @@
 """Signed metadata with real keys: fetched, vouched for, and refused when anything about it is not right."""
 
 import gzip
-import tempfile
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import trio
 
 from f2fbuild.builder.fetch import UntrustedMirrorError, fetch_metadata
 from f2fbuild.builder.gpgv import vouch
@@ -18,41 +15,10 @@ from f2fbuild.builder.targets import Format, Repository, Target
 from f2fbuild.builder.verify import Reason, Unverified, Verified, verify_lock
 from f2fbuild.errors import ConfigurationError
 from f2fbuild.model.digest import sha256_hex
+from tests.builder.builder_signers import Signer
 
 SIGNED_AT = 1_800_000_000
 DATE = "Fri, 15 Jan 2027 08:00:00 UTC"
-
-
-class Signer:
-    """A GnuPG home with one key."""
-
-    def __init__(self, home: Path) -> None:
-        self.home = home
-
-    async def gpg(self, *arguments: str, stdin: bytes = b"") -> bytes:
-        """Run gpg in this home; return its output."""
-        command = ["gpg", "--homedir", str(self.home), "--batch", "--quiet", *arguments]
-        return (await trio.run_process(command, stdin=stdin, capture_stdout=True)).stdout
-
-    async def key(self, path: Path, *, armor: bool) -> Path:
-        """Export the public key to `path`."""
-        await trio.Path(path).write_bytes(await self.gpg("--export", *(["--armor"] if armor else [])))
-        return path
-
-
-@pytest.fixture
-async def signers() -> AsyncIterator[list[Signer]]:
-    """The archive's key, and somebody else's."""
-    with tempfile.TemporaryDirectory(prefix="f2f", dir="/tmp") as name:
-        both = [Signer(Path(name, each)) for each in ("archive", "mallory")]
-        for signer in both:
-            signer.home.mkdir(mode=0o700)
-            await signer.gpg(
-                "--passphrase", "", "--quick-gen-key", "A <a@x.example>", "ed25519", "sign", "never"
-            )
-        yield both
-        for signer in both:
-            await trio.run_process(["gpgconf", "--homedir", str(signer.home), "--kill", "all"])
 
 
 PACKAGE = LockedPackage(name="sed", version="4.9-1", arch="amd64", sha256=sha256_hex(b"sed"), size=3)
