@@ -133,6 +133,9 @@ class Actor:
         await trio.run_process(command, check=False, capture_stderr=True)
 
     def _answers(self) -> bool:
+        # Asked ten times a second: as long as there is no socket, no connection need be tried.
+        if not self.paths.socket.exists():
+            return False
         try:
             with self.client() as client:
                 client.call(requests.GetStatus(), Status)
