@@ -72,7 +72,9 @@ def _choose(keys: tuple[Owner, ...]) -> str:
     if not sys.stdin.isatty():
         raise UsageError("several OpenPGP keys can sign", hint="give one with --key FINGERPRINT")
     for number, owner in enumerate(keys, start=1):
-        click.echo(f"{number}  {owner.fingerprint}  {', '.join(owner.user_ids)}", err=True)
+        # Whose own keys these are knows the names on them, whatever GnuPG has made of their validity.
+        names = ", ".join((*owner.user_ids, *owner.claims))
+        click.echo(f"{number}  {owner.fingerprint}  {names}", err=True)
     number = click.prompt("Which key is yours", type=click.IntRange(1, len(keys)), err=True)
     return keys[number - 1].fingerprint
 
