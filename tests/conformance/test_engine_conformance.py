@@ -17,7 +17,7 @@ from f2fbuild.jobs.engine import BuildOrder, BuildReport, Engine, Prepared, Prog
 from f2fbuild.model.digest import sha256_hex
 from f2fbuild.model.job import AssignmentState, BuildDefinition
 from f2fbuild.model.outcome import ExitClass, Failed, Infra, Stage, Succeeded
-from f2fbuild.node import clock, config
+from f2fbuild.node import clock, config, engine
 from f2fbuild.node.engine import LocalEngine, make_engine
 from f2fbuild.node.identity import Identity
 from f2fbuild.node.parts import Needs
@@ -348,18 +348,18 @@ async def test_the_real_engine_builds_in_no_environment_that_its_target_does_not
 
 
 async def test_the_real_engine_refuses_a_source_of_another_format(tmp_path: Path) -> None:
-    engine = real_engine(tmp_path, await small_rpm_target(tmp_path))
+    real = real_engine(tmp_path, await small_rpm_target(tmp_path))
     source = await written(tmp_path / "good", deb_source(GOOD_RULES), ".dsc")
     with pytest.raises(UsageError, match="cannot be built for a rpm target"):
-        await engine.prepare("demo-rpm", source)
+        await real.prepare("demo-rpm", source)
 
 
 async def test_the_real_engine_wants_the_tool_whose_version_counts(tmp_path: Path) -> None:
     target = await small_rpm_target(tmp_path)
-    engine = real_engine(tmp_path, msgspec.structs.replace(target, base=("coreutils",)))
+    real = real_engine(tmp_path, msgspec.structs.replace(target, base=("coreutils",)))
     source = await rpm_source(tmp_path)
     with pytest.raises(RefusedError, match="rpm is not in the environment"):
-        await engine.prepare("demo-rpm", source.path)
+        await real.prepare("demo-rpm", source.path)
 
 
 async def test_the_real_engine_counts_nothing_that_is_no_package(tmp_path: Path) -> None:
@@ -373,3 +373,15 @@ async def test_the_real_engine_counts_nothing_that_is_no_package(tmp_path: Path)
             await trio.Path(fake).write_bytes(b"no package at all")
             with pytest.raises(FormatError, match=name):
                 await bench.engine.digest({name: fake}, prepared.definition)
+
+
+def test_what_is_not_known_of_the_host_is_left_empty(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreadable(*_: object, **__: object) -> str:
+        raise OSError(13, "Permission denied")
+
+    known = engine.host_facts()
+    monkeypatch.setattr(Path, "read_text", unreadable)
+    unknown = engine.host_facts()
+    assert known.keys() == unknown.keys()
+    assert known["kernel"] == unknown["kernel"]
+    assert (unknown["cpu_model"], unknown["distribution"]) == ("", "")

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from f2fbuild.errors import F2FError, FormatError, LedgerError
 from f2fbuild.jobs.receipts import (
@@ -199,3 +201,43 @@ def test_what_is_shown_beside_must_be_commitments_that_a_log_holds(bob: Builder)
         (b"no entry", other[1]),
     ):
         assert not all_shown(own[0], [own, wrong])
+
+
+RECEIVED = Builder(b"b")
+RECEIPT = RECEIVED.accept()
+RECEIPT_PROOF = RECEIVED.prove(RECEIPT)
+OWN = RECEIVED.write(entries.Commitment(acceptance=2, digest="cc" * 32))
+OWN_PROOF = RECEIVED.prove(OWN)
+
+
+def _with_another_byte(data: bytes, at: int, value: int) -> bytes:
+    at %= len(data)
+    return data[:at] + bytes([data[at] ^ value]) + data[at + 1 :]
+
+
+@given(at=st.integers(0, 10_000), value=st.integers(1, 255), in_proof=st.booleans())
+def test_no_other_spelling_of_a_receipt_is_one(at: int, value: int, in_proof: bool) -> None:
+    entry, proof = RECEIPT, RECEIPT_PROOF
+    if in_proof:
+        proof = _with_another_byte(proof, at, value)
+    else:
+        entry = _with_another_byte(entry, at, value)
+    with pytest.raises(F2FError):
+        check_entry(RECEIVED.friend, entry, proof)
+
+
+@given(entry=st.binary(max_size=300), proof=st.binary(max_size=300))
+def test_what_is_shown_may_be_anything(entry: bytes, proof: bytes) -> None:
+    assert not all_shown(OWN, [(OWN, OWN_PROOF), (entry, proof)])
+
+
+@given(at=st.integers(0, 10_000), value=st.integers(1, 255), in_proof=st.booleans())
+def test_a_commitment_that_was_spoiled_is_no_crash(at: int, value: int, in_proof: bool) -> None:
+    """Whose log it is cannot be known, so the signatures are not looked at; the hashes are."""
+    entry, proof = OWN, OWN_PROOF
+    if in_proof:
+        proof = _with_another_byte(proof, at, value)
+    else:
+        entry = _with_another_byte(entry, at, value)
+    assert all_shown(OWN, [(OWN, OWN_PROOF), (entry, proof)]) in (True, False)
+    assert in_proof or not all_shown(OWN, [(OWN, OWN_PROOF), (entry, proof)])
