@@ -4,6 +4,8 @@ The RPM side needs no RPM mirror: a small distribution is made from Debian's own
 the tests use too, and kept in the cache. On Fedora a target would point to Fedora's repositories.
 """
 
+import fcntl
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,7 +47,13 @@ async def rpm_target(cache: Path, directory: Path) -> Path:
     """Make (or find in the cache) the RPM distribution, and return the file of a target that uses it."""
     distribution = cache / "demo-rpm"
     await trio.Path(distribution).mkdir(parents=True, exist_ok=True)
-    await _script("make-rpm-distribution", str(distribution))
+    # Others of this user may be about to make the same.
+    descriptor = os.open(distribution / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        await trio.to_thread.run_sync(fcntl.flock, descriptor, fcntl.LOCK_EX, abandon_on_cancel=True)
+        await _script("make-rpm-distribution", str(distribution))
+    finally:
+        os.close(descriptor)
     repository = Repository(uri=f"file:{distribution}", keyring=str(distribution / "RPM-GPG-KEY"))
     target = Target(
         name="demo-rpm", format=Format.RPM, arch="x86_64", repository=(repository,), base=RPM_BASE

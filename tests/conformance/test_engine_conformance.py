@@ -232,7 +232,7 @@ async def test_two_builds_of_one_definition_give_one_result(bench: Bench) -> Non
     results = []
     for _ in range(2):
         report, heard = await bench.build(prepared)
-        assert isinstance(report.outcome, Succeeded), report.detail
+        assert isinstance(report.outcome, Succeeded), (report, bytes(heard.text[-2000:]))
         assert report.verified
         assert heard.states[0] is AssignmentState.PREPARING
         assert AssignmentState.BUILDING in heard.states
@@ -247,14 +247,14 @@ async def test_two_builds_of_one_definition_give_one_result(bench: Bench) -> Non
 
 def _products(report: BuildReport) -> Mapping[str, Path]:
     """The files that the outcome names: an engine may hand over evidence besides."""
-    assert isinstance(report.outcome, Succeeded)
+    assert isinstance(report.outcome, Succeeded), report
     return {product.name: report.products[product.name] for product in report.outcome.products}
 
 
 async def test_altered_bytes_have_other_digests_or_are_refused(bench: Bench) -> None:
     prepared = await bench.prepare()
-    report, _ = await bench.build(prepared)
-    assert isinstance(report.outcome, Succeeded)
+    report, heard = await bench.build(prepared)
+    assert isinstance(report.outcome, Succeeded), (report, bytes(heard.text[-2000:]))
     product = report.outcome.products[0]
     data = bytearray(await trio.Path(report.products[product.name]).read_bytes())
     data[-1] ^= 1
