@@ -9,17 +9,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from f2fbuild.builder.metadata import manifest_digests
 from f2fbuild.jobs import endings
 from f2fbuild.jobs.finished import commitment
 from f2fbuild.jobs.offer import to_body
 from f2fbuild.jobs.queue import Job
-from f2fbuild.jobs.submit import Wanted
 from f2fbuild.jobs.tasks import Task
 from f2fbuild.jobs.telling import signed
 from f2fbuild.ledger import entry as entries
 from f2fbuild.model.digest import sha256_hex
-from f2fbuild.model.job import AssignmentState, JobClass, JobState
+from f2fbuild.model.job import AssignmentState, JobState
 from f2fbuild.model.signing import SigningKey
 from f2fbuild.model.verdict import VerdictKind
 from f2fbuild.net.messages import (
@@ -28,13 +26,11 @@ from f2fbuild.net.messages import (
     Failure,
     FollowJob,
     JobCommitted,
-    Message,
     NoBlob,
     NoJob,
     OfferAccepted,
     OfferJob,
     OfferRefused,
-    Request,
     ShowCommitments,
     ShownCommitment,
     WantBlob,
@@ -43,36 +39,9 @@ from f2fbuild.net.signed import Kind, SignedMessage, sign_message
 from f2fbuild.node.parts import Parts
 from f2fbuild.trust.policy import Refusal, Right
 from tests.scenes import scene_engine as engine
-from tests.scenes.scene_engine import TARGET, Workbench
+from tests.scenes.scene_engine import Workbench
 from tests.scenes.scene_node import Scene, SceneNode
-
-
-async def submitted(alice: SceneNode, directory: Path, *, seconds: int = 600) -> Job:
-    """An order that is logged and not offered to anybody: what is said about it is said by the test."""
-    source = directory / f"{secrets.token_hex(4)}.txt"
-    source.write_text("a ball")
-    wanted = Wanted(
-        target=TARGET,
-        source=source,
-        job_class=JobClass.SCRATCH,
-        builders=None,
-        agree=None,
-        deadline=alice.watch() + seconds,
-    )
-    return await alice.parts.submission.submit(wanted)
-
-
-def offer(alice: SceneNode, bob: SceneNode, job: Job) -> OfferJob:
-    """The offer that alice would make, with all that bob will fetch made fetchable."""
-    manifest = alice.parts.blobs.read(job.offer.metadata.sha256, job.offer.metadata.size)
-    digests = [*(blob.sha256 for blob in job.offer.blobs), *manifest_digests(manifest)]
-    alice.parts.access.allow(bob.id, digests, job.offer.deadline)
-    return OfferJob(offer=signed(alice.parts.desk, Kind.OFFER, job.id, bob.id, to_body(job.offer)))
-
-
-async def ask(one: SceneNode, other: SceneNode, request: Request) -> Message:
-    async with await one.parts.peers.call(other.id, request) as exchange:
-        return await exchange.receive()
+from tests.scenes.scene_talk import ask, offer, submitted
 
 
 def acceptances(node: SceneNode) -> int:
@@ -261,7 +230,8 @@ async def test_products_that_are_withheld_strike_the_vote(scene: Scene) -> None:
     def keep_to_itself(parts: Parts) -> None:
         parts.access.allow = lambda *_arguments: None  # type: ignore[method-assign]
 
-    await scene.start("mallory", alter=keep_to_itself)
+    # Bytes that another builder handed over count for all; so these must be mallory's alone.
+    await scene.start("mallory", Workbench(deed=engine.lying()), alter=keep_to_itself)
     alice, bob, carol = await scene.cast("alice", "bob", "carol")
     mallory = scene.nodes["mallory"]
     await alice.parts.peers.wait_connected(mallory.id)
