@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from f2fbuild import limits
 from f2fbuild.jobs import endings
 from f2fbuild.jobs.finished import commitment
 from f2fbuild.jobs.offer import to_body
@@ -16,6 +17,7 @@ from f2fbuild.jobs.queue import Job
 from f2fbuild.jobs.tasks import Task
 from f2fbuild.jobs.telling import signed
 from f2fbuild.ledger import entry as entries
+from f2fbuild.model import canonical, envelope
 from f2fbuild.model.digest import sha256_hex
 from f2fbuild.model.job import AssignmentState, JobState
 from f2fbuild.model.signing import SigningKey
@@ -91,40 +93,51 @@ def _of_yesterday(alice: SceneNode, bob: SceneNode, job: Job) -> bytes:
     return signed(desk, Kind.OFFER, job.id, bob.id, to_body(job.offer))
 
 
-def _good_for_ever(alice: SceneNode, bob: SceneNode, job: Job) -> bytes:
-    message = SignedMessage(
+def _good_for_days(alice: SceneNode, bob: SceneNode, job: Job) -> bytes:
+    # Sealed by hand: `sign_message` makes no such message.
+    message = msgspec.to_builtins(_words(alice, bob, job, limits.SIGNED_SECONDS + 1))
+    return envelope.seal(Kind.OFFER.value, canonical.encode(message), alice.parts.identity.statement_key)
+
+
+def _in_another_spelling(alice: SceneNode, bob: SceneNode, job: Job) -> bytes:
+    data = sign_message(_words(alice, bob, job, 10), alice.parts.identity.statement_key)
+    return data.replace(b"payload", b"Payload", 1)
+
+
+def _words(alice: SceneNode, bob: SceneNode, job: Job, seconds: int) -> SignedMessage:
+    return SignedMessage(
         type=Kind.OFFER,
         job_id=job.id,
         sender=alice.id,
         recipient=bob.id,
         not_before=alice.watch(),
-        not_after=alice.watch() + 10,
+        not_after=alice.watch() + seconds,
         nonce="0a" * 16,
         body=to_body(job.offer),
     )
-    data = sign_message(message, alice.parts.identity.statement_key)
-    return data.replace(b"payload", b"Payload", 1)
 
 
 @pytest.mark.parametrize(
-    "forge",
+    ("forge", "why"),
     [
-        _for_somebody_else,
-        _by_another_key,
-        _a_cancel,
-        _with_another_source,
-        _of_yesterday,
-        _good_for_ever,
+        (_for_somebody_else, "made for another node"),
+        (_by_another_key, "signed by another key"),
+        (_a_cancel, "of another type"),
+        (_with_another_source, "not those of the build definition"),
+        (_of_yesterday, "not valid at this time"),
+        (_good_for_days, "valid for longer than a day"),
+        (_in_another_spelling, "not a DSSE envelope"),
     ],
 )
 async def test_a_forged_offer_is_refused_and_nothing_is_accepted(
-    scene: Scene, tmp_path: Path, forge: Forge
+    scene: Scene, tmp_path: Path, forge: Forge, why: str
 ) -> None:
     alice, bob = await scene.cast("alice", "bob")
     job = await submitted(alice, tmp_path)
     answer = await ask(alice, bob, OfferJob(offer=forge(alice, bob, job)))
     assert isinstance(answer, OfferRefused)
     assert answer.reason == "malformed-offer"
+    assert why in answer.detail
     assert acceptances(bob) == 0
     assert bob.parts.bench.tasks.get(job.id) is None
 
