@@ -6,9 +6,10 @@ size shows: files in memory and memory files. Elsewhere the watch over the tree 
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
+from signal import SIGKILL
 from typing import Final
 
 from f2fbuild.errors import StorageError
@@ -59,6 +60,7 @@ def own_group(*, memory: int, processes: int) -> Iterator[Group]:
     limits = {"memory": memory, "pids": processes}
     directories: dict[str, Path] = {}
     for controller, parent in _parents().items():
+        _sweep(parent)
         directory = parent / f"f2fbuild-{os.getpid()}-{next(_NUMBERS)}"
         try:
             directory.mkdir()
@@ -71,6 +73,23 @@ def own_group(*, memory: int, processes: int) -> Iterator[Group]:
     finally:
         for directory in directories.values():
             _remove(directory)
+
+
+def _sweep(parent: Path) -> None:
+    """Remove the groups of makers that were killed, and kill what was left in them.
+
+    bubblewrap's child asks to die with it only some time after its start: killed in between, it leaves it.
+    """
+    for directory in parent.glob("f2fbuild-*"):
+        maker = directory.name.split("-")[1]
+        if Path("/proc", maker).exists():
+            continue
+        # Somebody else may sweep at the same time; what still dies is removed by the next to come by.
+        with suppress(OSError):
+            for pid in map(int, (directory / "cgroup.procs").read_text().split()):
+                if pid > 0:
+                    os.kill(pid, SIGKILL)
+            directory.rmdir()
 
 
 def _remove(directory: Path) -> None:

@@ -13,7 +13,7 @@ from f2fbuild.builder.cgroups import Group
 from f2fbuild.builder.exits import Exit, ExitCause, ProcessLimits
 from f2fbuild.builder.usage import DiskWatch, memory_available, tree_usage
 from f2fbuild.errors import F2FError
-from f2fbuild.limits import MEMORY_RESERVE_BYTES, OUTPUT_READ_BYTES, WATCH_SECONDS
+from f2fbuild.limits import MEMORY_RESERVE_BYTES, OUTPUT_READ_BYTES, SANDBOX_START_SECONDS, WATCH_SECONDS
 
 TRUNCATED: Final = b"\n[the log ends here: it is longer than is allowed, and the program was ended]\n"
 _STATUS_BYTES: Final = 65_536
@@ -70,7 +70,13 @@ class Running:
     def _end(self, cause: ExitCause) -> None:
         """End the run early; the first cause is the one that counts."""
         self._cause = self._cause or cause
-        pidfd_send_signal(self._handle, Signals.SIGKILL)
+        self._kill()
+
+    def _kill(self) -> None:
+        """Kill bubblewrap, and the sandbox's first process, which may not yet have asked to die with it."""
+        for handle in (self._handle, self._first):
+            if handle >= 0:
+                pidfd_send_signal(handle, Signals.SIGKILL)
 
     async def _empty(self) -> None:
         """Wait until bubblewrap and every process in its sandbox are dead."""
@@ -81,7 +87,10 @@ class Running:
     async def _bury(self) -> None:
         """Kill what still lives and wait for its end."""
         with trio.CancelScope(shield=True):
-            pidfd_send_signal(self._handle, Signals.SIGKILL)
+            with trio.move_on_after(SANDBOX_START_SECONDS):
+                # A first process that is not yet named would wait for ever for a word of the dead one.
+                await self._read_status(until_named=True)
+            self._kill()
             await trio.lowlevel.wait_readable(self._handle)
             await self._read_status()
             await self._empty()
@@ -107,10 +116,10 @@ class Running:
                 on_output(TRUNCATED)
                 self._end(ExitCause.LOG_CAPPED)
 
-    async def _read_status(self) -> None:
+    async def _read_status(self, *, until_named: bool = False) -> None:
         """Read bubblewrap's status until it closes it, and take hold of the sandbox's first process."""
         os.set_blocking(self._status, False)
-        while len(self._said) < _STATUS_BYTES:
+        while len(self._said) < _STATUS_BYTES and not (until_named and self._word("child-pid")):
             await trio.lowlevel.wait_readable(self._status)
             data = os.read(self._status, 4_096)
             if not data:

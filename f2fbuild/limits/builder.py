@@ -75,6 +75,9 @@ SANDBOX_OPEN_FILES = 4_096
 WATCH_SECONDS = 0.1
 """Seconds between looks at a build's memory and disk: at 4 GB/s it grows by 400 MB in between."""
 
+SANDBOX_START_SECONDS = 5
+"""Seconds for bubblewrap to name a sandbox's first process, which takes 0.05, before a run is killed."""
+
 MEMORY_RESERVE_BYTES = 256 * MIB
 """Bytes of the host's memory that a build must leave free, or it is ended before the host suffers."""
 

@@ -2,6 +2,7 @@
 
 import os
 import resource
+import subprocess  # noqa: TID251  (killed processes are the subject)
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -298,4 +299,31 @@ async def test_memory_that_no_process_shows_counts_in_the_control_group() -> Non
 
 async def test_no_control_group_is_left() -> None:
     await shell("true")
+    assert groups_left() == []
+
+
+@pytest.mark.skipif(
+    os.getuid() != 0 or not Path("/sys/fs/cgroup/pids").is_dir(), reason="control groups are not ours here"
+)
+def test_the_group_of_a_maker_that_was_killed_is_swept() -> None:
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    left = cgroups._parents()["pids"] / f"f2fbuild-{gone.pid}-0"
+    left.mkdir()
+    sleeper = subprocess.Popen(["sleep", "1000"])
+    (left / "cgroup.procs").write_text(str(sleeper.pid))
+    for _ in range(2):
+        with cgroups.own_group(memory=MIB, processes=1):
+            assert sleeper.wait(timeout=10) == -9
+    assert not left.exists()
+
+
+@pytest.mark.parametrize("step", range(12))
+async def test_a_start_that_is_cancelled_leaves_no_process(step: int) -> None:
+    marker = f"f2f-start-{os.getpid()}-{step}"
+    command = Command(argv=("/usr/bin/sleep", "1000"), env={**ENV, "MARK": marker})
+    with trio.move_on_after(step * 0.01) as scope:
+        await run(Sandbox(mounts=host_programs()), command, limits=LIMITS, on_output=lambda _: None)
+    assert scope.cancelled_caught
+    assert marked(marker) == []
     assert groups_left() == []
