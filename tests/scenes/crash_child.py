@@ -1,10 +1,13 @@
 """A node in a process of its own, which kills itself at a named point: see `test_scene_crashes`.
 
-python -m tests.scenes.crash_child DIRECTORY NAME PORTS POINT NUMBER
+python -m tests.scenes.crash_child DIRECTORY NAME PORTS POINT NUMBER AGREE
 
-POINT is `none`, `before-entry`, `after-entry` (the NUMBER-th entry that the workshops log) or `after-row`
-(the NUMBER-th change of a job's, assignment's or task's row). The submitter orders one job unless it has one.
-Lines on stdout: `ready`, and `over STATE EXIT_CODE` when the submitter's job has ended.
+POINT is `before-entry` or `after-entry` (the NUMBER-th entry that the workshops log), `after-row` (the
+NUMBER-th change of a job's, assignment's or task's row), `after-TABLE-WHAT` (the NUMBER-th change of such a
+row to the state WHAT, or of the column WHAT), `building` (the middle of the NUMBER-th build), the name of a
+commit point of the log (in its NUMBER-th commit), or `none`. The submitter orders one job, of which
+AGREE of two builders must agree. Lines on stdout: `ready`; when terminated, `passed` and how often each point
+was come by, as JSON.
 """
 
 import json
@@ -12,29 +15,28 @@ import os
 import re
 import signal
 import sys
+from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import trio
 
 from f2fbuild import limits
+from f2fbuild.jobs.engine import BuildOrder, BuildReport, Progress
 from f2fbuild.jobs.journal import Journal
 from f2fbuild.jobs.submit import Wanted
+from f2fbuild.ledger.log import Log
 from f2fbuild.model.job import JobClass
-from f2fbuild.node.parts import Parts
-from f2fbuild.node.views import job_view
+from f2fbuild.node.parts import Needs, Parts
 from f2fbuild.store.database import Database
-from tests.scenes.scene_engine import TARGET, Workbench
+from tests.scenes.scene_engine import TARGET, Workbench, honestly, make
 from tests.scenes.scene_node import SceneNode, Watch, listen, live, needs_of, set_hints
 from tests.scenes.scene_town import SUBMITTER, paths_of
 
-_ROWS = re.compile(r"\s*(INSERT INTO|UPDATE) (job|assignment|task)\b")
-
-
-def die() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
+_ROWS = re.compile(r"\s*(INSERT INTO|UPDATE|DELETE FROM) (job|assignment|task)\b")
 
 
 def say(line: str) -> None:
@@ -43,75 +45,87 @@ def say(line: str) -> None:
 
 
 class Bomb:
-    """Kills this process at its point, when it comes by for the last time."""
+    """Counts how often each point is come by, and kills this process at its own."""
 
     def __init__(self, point: str, number: int) -> None:
         self._point = point
-        self._left = number
+        self._number = number
+        self.passed: Counter[str] = Counter()
         self._ensure: Callable[..., Any] = Journal._ensure
         self._execute: Callable[..., Any] = Database.execute
 
     def arm(self) -> None:
         """Put the crash into the program; a function, unlike a bound method, is given the object."""
-        if self._point.endswith("entry"):
-            setattr(Journal, "_ensure", lambda *arguments: self.entry(*arguments))  # noqa: B010, PLW0108
-        elif self._point == "after-row":
-            setattr(Database, "execute", lambda *arguments: self.row(*arguments))  # noqa: B010, PLW0108
+        setattr(Journal, "_ensure", lambda *arguments: self.entry(*arguments))  # noqa: B010, PLW0108
+        setattr(Database, "execute", lambda *arguments: self.row(*arguments))  # noqa: B010, PLW0108
+
+    def at(self, point: str) -> None:
+        self.passed[point] += 1
+        if point == self._point and self.passed[point] == self._number:
+            os.kill(os.getpid(), signal.SIGKILL)
 
     def entry(self, *arguments: Any) -> Any:
-        last = self._last()
-        if last and self._point == "before-entry":
-            die()
+        self.at("before-entry")
         recorded = self._ensure(*arguments)
-        if last:
-            die()
+        self.at("after-entry")
         return recorded
 
     def row(self, database: Database, sql: str, *arguments: Any) -> Any:
         changed = self._execute(database, sql, *arguments)
-        if _ROWS.match(sql) and self._last():
-            die()
+        if row := _ROWS.match(sql):
+            self.at("after-row")
+            self.at(f"after-{row[2]}-{_what(*arguments)}")
         return changed
 
-    def _last(self) -> bool:
-        self._left -= 1
-        return self._left == 0
+    async def build(self, order: BuildOrder, progress: Progress) -> BuildReport:
+        """Leave a product behind when killed."""
+        make(order, twist=b"half of it")
+        self.at("building")
+        return await honestly(order, progress)
 
 
-async def order_once(parts: Parts, source: Path) -> None:
-    """Order a job unless there is one, and say when it is over."""
-    queue = parts.desk.queue
-    if not queue.newest(1):
-        # Both builders are there, so that both are asked.
-        while len(parts.peers.connected()) < 2:
-            await trio.sleep(0.05)
-        wanted = Wanted(
-            target=TARGET,
-            source=source,
-            job_class=JobClass.TESTING,
-            builders=2,
-            agree=2,
-            deadline=parts.desk.clock() + 600,
-        )
-        await parts.submission.submit(wanted)
-        parts.conductor.wake()
-    (job,) = queue.newest(1)
-    while True:
-        changed = parts.changes.next(job.id)
-        view = job_view(parts.desk, queue.resolve(job.id))
-        if view.exit_code is not None:
-            say(f"over {view.state} {view.exit_code}")
-            return
-        await changed.wait()
+def _what(bindings: Any) -> str:
+    """Return what a statement does to a row: its state, else the first column that it sets."""
+    values = bindings if isinstance(bindings, dict) else {"new": None}
+    return str(values.get("state") or next(iter(values)))
 
 
-async def main(directory: Path, name: str, ports: dict[str, int], source: Path) -> None:
+class BombedParts(Parts):
+    """The parts of a node whose log tells the bomb how far each commit is."""
+
+    def __init__(self, bomb: Bomb, needs: Needs, stack: ExitStack) -> None:
+        super().__init__(needs, lambda _needs, _targets: Workbench(deed=bomb.build), stack)
+        self._bomb = bomb
+
+    @cached_property
+    def log(self) -> Log:
+        opened = Log.open(self.paths.log, self.identity.log_key, on_commit_point=self._bomb.at)
+        return self._stack.enter_context(opened)
+
+
+async def order(parts: Parts, source: Path, agree: int) -> None:
+    """Order a job from two builders once both are there."""
+    while len(parts.peers.connected()) < 2:
+        await trio.sleep(0.05)
+    wanted = Wanted(
+        target=TARGET,
+        source=source,
+        job_class=JobClass.TESTING,
+        builders=2,
+        agree=agree,
+        deadline=parts.desk.clock() + 600,
+    )
+    await parts.submission.submit(wanted)
+    parts.conductor.wake()
+
+
+async def main(directory: Path, name: str, ports: dict[str, int], bomb: Bomb, agree: int) -> None:
     paths = paths_of(directory)
     with ExitStack() as stack:
-        bench = Workbench()
-        parts = Parts(needs_of(paths, Watch(), say), lambda _needs, _targets: bench, stack)
+        parts = BombedParts(bomb, needs_of(paths, Watch(), say), stack)
         set_hints(parts, ports)
         listeners, _ = await listen(ports[name])
+        bench = Workbench()
         node = SceneNode(name=name, paths=paths, bench=bench, watch=Watch(), parts=parts, told=[])
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_stop_on_signal, nursery.cancel_scope)
@@ -119,9 +133,16 @@ async def main(directory: Path, name: str, ports: dict[str, int], source: Path) 
             def started() -> None:
                 say("ready")
                 if name == SUBMITTER:
-                    nursery.start_soon(order_once, parts, source)
+                    nursery.start_soon(order, parts, source_in(directory), agree)
 
             await live(node, listeners, watch_trust=False, started=started)
+    say(f"passed {json.dumps(bomb.passed)}")
+
+
+def source_in(directory: Path) -> Path:
+    path = directory / "ball.toy"
+    path.write_text("a ball")
+    return path
 
 
 async def _stop_on_signal(scope: trio.CancelScope) -> None:
@@ -132,7 +153,8 @@ async def _stop_on_signal(scope: trio.CancelScope) -> None:
 
 
 if __name__ == "__main__":
-    _, home, who, ports_text, where, nth = sys.argv
+    _, home, who, ports_text, where, nth, agreeing = sys.argv
     limits.EXCHANGE_RETRY_SECONDS = limits.PEERS_POLL_SECONDS = limits.REDIAL_FIRST_SECONDS = 0.1  # type: ignore[assignment]
-    Bomb(where, int(nth)).arm()
-    trio.run(main, Path(home), who, json.loads(ports_text), Path(home).parent / "source.txt")
+    armed = Bomb(where, int(nth))
+    armed.arm()
+    trio.run(main, Path(home), who, json.loads(ports_text), armed, int(agreeing))

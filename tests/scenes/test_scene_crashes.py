@@ -1,171 +1,246 @@
 """Nodes that are killed with SIGKILL at each step, restarted, and go on: nothing lost, doubled or forked."""
 
-import json
-import subprocess  # noqa: TID251  (killed processes are the subject)
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
+from itertools import product
 
 import pytest
 import trio
 
-from f2fbuild.ledger import entry as entries
-from f2fbuild.ledger.checkpoint import open_checkpoint, parse_log_vkey
-from f2fbuild.model.job import JobState
+from f2fbuild.api import replies
+from f2fbuild.jobs.queue import Job
+from f2fbuild.ledger.directory import COMMIT_POINTS
+from f2fbuild.model.job import AssignmentState, JobState
 from f2fbuild.model.outcome import ClosingReason
-from f2fbuild.model.tree import frontier_of, leaf_hash
-from f2fbuild.model.vkey import format_vkey
 from f2fbuild.node.identity import load_identity
 from f2fbuild.store.database import Database
-from f2fbuild.store.paths import Paths
 from f2fbuild.store.schema import MIGRATIONS
-from tests.scenes.scene_node import PATIENCE, Scene, check_log
-from tests.scenes.scene_town import open_log
-
-ROOT = Path(__file__).resolve().parents[2]
-
-
-class Child:
-    """A node in a process of its own."""
-
-    def __init__(self, process: trio.Process) -> None:
-        self.process = process
-        self._read = bytearray()
-
-    async def line(self) -> str:
-        """Return its next line, or nothing when it has ended."""
-        assert self.process.stdout is not None
-        while b"\n" not in self._read:
-            data = await self.process.stdout.receive_some()
-            if not data:
-                return ""
-            self._read += data
-        line, _, rest = bytes(self._read).partition(b"\n")
-        self._read = bytearray(rest)
-        return line.decode()
-
-    async def until(self, beginning: str) -> str:
-        """Return the first line that begins so, or nothing when it has ended before."""
-        with trio.fail_after(PATIENCE):
-            while True:
-                line = await self.line()
-                if not line or line.startswith(beginning):
-                    return line
-
-    async def end(self) -> int:
-        """Terminate it, if it lives, and return how it ended."""
-        if self.process.poll() is None:
-            self.process.terminate()
-        with trio.fail_after(PATIENCE):
-            return await self.process.wait()
+from tests.scenes.scene_crash import (
+    Crash,
+    Following,
+    child,
+    closings,
+    goes_on,
+    head_of,
+    owes_an_undecided_build,
+    undecided_at,
+)
+from tests.scenes.scene_engine import Gate, Workbench
+from tests.scenes.scene_node import PATIENCE, Scene, SceneNode, until
 
 
-@asynccontextmanager
-async def child(scene: Scene, name: str, point: str = "none", number: int = 0) -> AsyncIterator[Child]:
-    paths = scene.paths_of(name)
-    for listener in scene._reserved.pop(name, []):
-        await listener.aclose()
-    (paths.config.parent.parent / "source.txt").write_text("a ball")
-    command = [sys.executable, "-m", "tests.scenes.crash_child", str(paths.config.parent), name]
-    command += [json.dumps(scene.ports), point, str(number)]
-    process = await trio.lowlevel.open_process(command, stdout=subprocess.PIPE, cwd=ROOT)
-    try:
-        yield Child(process)
-    finally:
-        if process.poll() is None:
-            process.kill()
-        with trio.CancelScope(shield=True):
-            await process.wait()
+def crashes(points: tuple[str, ...], last: int) -> list[Crash]:
+    return [Crash(point, number) for point in points for number in range(1, last + 1)]
 
 
-def head_of(paths: Paths) -> tuple[int, bytes]:
-    """Return size and root of the head that the node would tell: the checkpoint as it lies on the disk."""
-    key = parse_log_vkey(format_vkey(load_identity(paths).certificate.certificate.log))
-    head = open_checkpoint((paths.log / "checkpoint").read_bytes(), key)
-    return head.size, head.root
-
-
-def goes_on(paths: Paths, before: tuple[int, bytes]) -> bool:
-    """Return whether the log still begins with what its old head said."""
-    size, root = before
-    with open_log(paths) as log:
-        return frontier_of(map(leaf_hash, log.entries(0, size))).root == root
-
-
-def owes_an_undecided_build(paths: Paths) -> bool:
-    """Return whether the log has an acceptance whose build had no result when its node was killed."""
-    with Database.open(paths.database, MIGRATIONS) as database:
-        decided = [row["result"] is not None for row in database.rows("SELECT result FROM task")]
-    return head_of(paths)[0] > 1 and decided == [False]
-
-
-def closings(paths: Paths) -> list[ClosingReason]:
-    """Return the reasons of the closing entries in a log."""
-    key = load_identity(paths).certificate.certificate.statements
-    with open_log(paths) as log:
-        payloads = [entries.read(one, key).payload for one in log.entries(0, log.size)]
-    return [one.reason for one in payloads if isinstance(one, entries.Closing)]
-
-
-BUILDER_POINTS = [
-    *((where, number) for where in ("before-entry", "after-entry") for number in (1, 2, 3)),
-    *(("after-row", number) for number in range(1, 9)),
+AT_ENTRIES = ("before-entry", "after-entry")
+BUILDER_ENTRIES, BUILDER_ROWS = 3, 9
+"""Acceptance, commitment and outcome; the rows between them."""
+BUILDER_CRASHES = [
+    Crash("building"),
+    *crashes(AT_ENTRIES, BUILDER_ENTRIES),
+    *crashes(COMMIT_POINTS, BUILDER_ENTRIES),
+    *crashes(("after-row",), BUILDER_ROWS),
 ]
 
 
-@pytest.mark.parametrize(("point", "number"), BUILDER_POINTS)
-async def test_a_killed_builder_gives_back_or_goes_on(scene: Scene, point: str, number: int) -> None:
-    alice = await scene.start("alice")
-    carol = await scene.start("carol")
-    paths = scene.paths_of("bob")
-    bob = load_identity(paths).node_id
-    async with child(scene, "bob", point, number) as first:
+class Killed:
+    """Alice and carol run; bob, who was asked by alice, was killed. What was on his disk then."""
+
+    def __init__(self, scene: Scene, alice: SceneNode, job: Job, heads: Following) -> None:
+        self._scene = scene
+        self._paths = scene.paths_of("bob")
+        self.alice, self.job = alice, job
+        self._heads = heads
+        heads.deaths += 1
+        self._before = head_of(self._paths)
+        self.undecided = owes_an_undecided_build(self._paths)
+
+    async def check_bob(self) -> None:
+        """Once bob has ended his part and alice has followed him: his log is as he promised."""
+        bob = self._scene.nodes["bob"]
+        work = list((bob.paths.state / "work").iterdir())
+        await until(lambda: self._heads.since_death()[-1:] == [bob.parts.log.size])
+        told = self._heads.since_death()
+        assert self.alice.parts.findings.list() == []
+        promises = await self._scene.curtain()
+        assert all(one.open == () for one in promises.values())
+        assert goes_on(self._paths, self._before)
+        assert work == [], "a broken build was left behind"
+        assert all(size >= self._before[0] for size in told)
+        owed_at_death = undecided_at(self._paths, self._before[0])
+        assert not any(owed_at_death & undecided_at(self._paths, size) for size in told)
+        assert closings(self._paths) == [ClosingReason.GAVE_BACK] * self.undecided
+
+
+async def kill_bob(scene: Scene, crash: Crash, *, builders: int = 2, agree: int = 2) -> Killed:
+    bob = load_identity(scene.paths_of("bob")).node_id
+    heads = Following(bob)
+    alice = await scene.start("alice", alter=heads.note)
+    async with child(scene, "bob", crash) as first:
         assert await first.until("ready")
         await alice.parts.peers.wait_connected(bob)
-        await alice.parts.peers.wait_connected(carol.id)
-        job = await alice.order(builders=2, agree=2)
-        with trio.fail_after(PATIENCE):
-            assert await first.process.wait() == -9, "the point was not reached"
-    before = head_of(paths)
-    undecided = owes_an_undecided_build(paths)
+        if builders == 2:
+            carol = await scene.start("carol")
+            await alice.parts.peers.wait_connected(carol.id)
+        job = await alice.order(builders=builders, agree=agree)
+        await first.die()
+    return Killed(scene, alice, job, heads)
+
+
+def check_success(view: replies.Job, agree: int) -> None:
+    assert (view.state, view.exit_code) == (JobState.SUCCEEDED, 0)
+    assert view.verdict is not None
+    assert view.verdict.agree >= agree
+
+
+@pytest.mark.parametrize("crash", BUILDER_CRASHES, ids=str)
+async def test_a_killed_builder_gives_back_or_goes_on(scene: Scene, crash: Crash) -> None:
+    killed = await kill_bob(scene, crash)
     await scene.start("dave")
-    async with child(scene, "bob") as second:
-        assert await second.until("ready")
-        view = await alice.finish(job)
-        assert (view.state, view.exit_code) == (JobState.SUCCEEDED, 0)
-        assert view.verdict is not None
-        assert view.verdict.agree == 2
-        assert await second.end() == 0
-    assert goes_on(paths, before)
-    assert (closings(paths) == [ClosingReason.GAVE_BACK]) is undecided
-    assert check_log(paths).open == ()
-    assert alice.parts.findings.list() == []
-    promises = await scene.curtain()
-    assert all(one.open == () for one in promises.values())
+    await scene.start("bob")
+    check_success(await killed.alice.finish(killed.job), agree=2)
+    await killed.check_bob()
 
 
-SUBMITTER_POINTS = [
-    *((where, number) for where in ("before-entry", "after-entry") for number in (1, 2)),
-    *(("after-row", number) for number in range(1, 13)),
+@pytest.mark.parametrize("crash", [Crash("building"), *crashes(AT_ENTRIES, BUILDER_ENTRIES)], ids=str)
+async def test_a_killed_builder_that_was_the_only_one_asked(scene: Scene, crash: Crash) -> None:
+    killed = await kill_bob(scene, crash, builders=1, agree=1)
+    await scene.start("carol")
+    await scene.start("bob")
+    check_success(await killed.alice.finish(killed.job), agree=1)
+    await killed.check_bob()
+
+
+SECOND_CRASHES = [
+    *product([Crash("building")], [*crashes(AT_ENTRIES, 1), Crash("after-row"), Crash("checkpoint-renamed")]),
+    *product([Crash("after-entry")], [Crash("after-row"), Crash("after-row", 2), Crash("before-entry")]),
+    *product([Crash("before-entry", 2)], [*crashes(AT_ENTRIES, 2), *crashes(("after-row",), 2)]),
 ]
 
 
-@pytest.mark.parametrize(("point", "number"), SUBMITTER_POINTS)
-async def test_a_killed_submitter_gets_its_result(scene: Scene, point: str, number: int) -> None:
-    bob, carol = await scene.start("bob"), await scene.start("carol")
-    paths = scene.paths_of("alice")
-    async with child(scene, "alice", point, number) as first:
-        with trio.fail_after(PATIENCE):
-            assert await first.process.wait() == -9, "the point was not reached"
-    before = head_of(paths)
-    async with child(scene, "alice") as second:
-        assert await second.until("over") == "over succeeded 0"
-        assert await second.end() == 0
-    assert goes_on(paths, before)
-    assert check_log(paths).open == ()
-    for builder in (bob, carol):
-        tasks = builder.parts.database.rows("SELECT state FROM task")
-        assert [task["state"] for task in tasks] == ["done"]
+@pytest.mark.parametrize(("first", "second"), SECOND_CRASHES, ids=str)
+async def test_a_builder_that_is_killed_again_while_it_recovers(
+    scene: Scene, first: Crash, second: Crash
+) -> None:
+    killed = await kill_bob(scene, first)
+    await scene.start("dave")
+    async with child(scene, "bob", second) as again:
+        await again.die()
+    await scene.start("bob")
+    check_success(await killed.alice.finish(killed.job), agree=2)
+    await killed.check_bob()
+
+
+async def test_the_only_builder_was_killed_and_the_job_says_why_it_ended(scene: Scene) -> None:
+    killed = await kill_bob(scene, Crash("building"), builders=1, agree=1)
+    alice = killed.alice
+    bob = await scene.start("bob")
+    await alice.see(killed.job, lambda view: view.assignments[0].state is AssignmentState.LOST)
+    alice.watch.ahead += 2 * 3600
+    alice.parts.conductor.wake()
+    view = await alice.finish(killed.job)
+    assert view.state is JobState.GAVEBACK
+    assert view.exit_code not in (None, 0)
+    assert view.reason == "the deadline is over"
+    (asked,) = view.assignments
+    assert (asked.alias, asked.detail) == ("bob", "gave-back: the node was restarted")
+    assert bob.bench.begun == []
+    await killed.check_bob()
+
+
+SUBMITTER_ENTRIES, SUBMITTER_COMMITS = 3, 2
+"""The order, asked for by who orders and by who conducts, and the verdict."""
+SUBMITTER_ROWS = {
+    "after-job-new": 1,
+    "after-assignment-offered": 2,
+    "after-assignment-accepted": 2,
+    "after-job-running": 1,
+    "after-assignment-committed": 2,
+    "after-assignment-ending": 2,
+    "after-assignment-done": 2,
+    "after-job-verdict": 1,
+    "after-job-succeeded": 1,
+}
+"""What is written in any case; builders' claims may be passed over."""
+CLAIMS = {f"after-assignment-{what}" for what in ("preparing", "building", "verifying", "detail")}
+SUBMITTER_CRASHES = [
+    *crashes(AT_ENTRIES, SUBMITTER_ENTRIES),
+    *crashes(COMMIT_POINTS, SUBMITTER_COMMITS),
+    *(Crash(point, number + 1) for point, last in SUBMITTER_ROWS.items() for number in range(last)),
+]
+
+
+async def restart_alice(scene: Scene, before: tuple[int, bytes], agree: int = 2) -> None:
+    """The one job that alice had ordered before she was killed comes to its end; all logs are in order."""
+    alice = await scene.start("alice")
+    (job,) = alice.parts.desk.queue.newest(2)
+    check_success(await alice.finish(job), agree)
+    for builder in (scene.nodes["bob"], scene.nodes["carol"]):
+        await builder.task(job, lambda state: state == "done")
+        assert builder.bench.begun == [job.id]
+        mirrored = builder.parts.mirrored
+        friend = builder.parts.friendships.find(alice.id)
+        assert friend is not None
+        await until(lambda: getattr(mirrored(friend), "size", 0) == alice.parts.log.size)  # noqa: B023  awaited
+        assert builder.parts.findings.list() == []
     promises = await scene.curtain()
     assert all(one.open == () for one in promises.values())
+    assert goes_on(scene.paths_of("alice"), before)
+
+
+@pytest.mark.parametrize("crash", SUBMITTER_CRASHES, ids=str)
+async def test_a_killed_submitter_gets_its_result(scene: Scene, crash: Crash) -> None:
+    await scene.start("bob")
+    await scene.start("carol")
+    async with child(scene, "alice", crash) as first:
+        await first.die()
+    await restart_alice(scene, head_of(scene.paths_of("alice")))
+
+
+@pytest.mark.parametrize("agree", [1, 2])
+async def test_a_submitter_that_is_killed_while_friends_build_gets_their_results(
+    scene: Scene, agree: int
+) -> None:
+    gates = {"bob": Gate(), "carol": Gate()}
+    for name, gate in gates.items():
+        await scene.start(name, Workbench(deed=gate))
+    async with child(scene, "alice", agree=agree) as first:
+        with trio.fail_after(PATIENCE):
+            for gate in gates.values():
+                await gate.reached.wait()
+        first.process.kill()
+        await first.die()
+    before = head_of(scene.paths_of("alice"))
+    for gate in gates.values():
+        gate.open.set()
+    await restart_alice(scene, before, agree)
+
+
+async def test_every_step_of_a_builder_is_among_those_at_which_nodes_are_killed(scene: Scene) -> None:
+    """A node that is not killed passes no more steps than the crashes above know of."""
+    bob = load_identity(scene.paths_of("bob")).node_id
+    alice = await scene.start("alice")
+    async with child(scene, "bob") as unharmed:
+        assert await unharmed.until("ready")
+        await alice.parts.peers.wait_connected(bob)
+        await alice.finish(await alice.order(builders=1, agree=1))
+        passed = await unharmed.end()
+    assert passed["before-entry"] == passed["after-entry"] == BUILDER_ENTRIES
+    assert {passed[point] for point in COMMIT_POINTS} == {BUILDER_ENTRIES}
+    assert passed["after-row"] == BUILDER_ROWS
+    assert passed["building"] == 1
+
+
+async def test_every_step_of_a_submitter_is_among_those_at_which_it_is_killed(scene: Scene) -> None:
+    await scene.start("bob")
+    await scene.start("carol")
+    paths = scene.paths_of("alice")
+    async with child(scene, "alice") as unharmed:
+        assert await unharmed.until("ready")
+        with Database.open(paths.database, MIGRATIONS) as rows:
+            await until(lambda: rows.row("SELECT id FROM job WHERE state = 'succeeded'") is not None)
+        passed = await unharmed.end()
+    assert passed["before-entry"] == passed["after-entry"] == SUBMITTER_ENTRIES
+    assert {passed[point] for point in COMMIT_POINTS} == {SUBMITTER_COMMITS}
+    rows_passed = {point: times for point, times in passed.items() if point.startswith("after-")}
+    known = {"after-entry", "after-row", *CLAIMS}
+    assert {point: times for point, times in rows_passed.items() if point not in known} == SUBMITTER_ROWS
