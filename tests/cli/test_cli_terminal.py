@@ -5,6 +5,7 @@ import pty
 import subprocess  # noqa: TID251 - the program is run as people run it
 import sys
 from collections.abc import Iterator
+from select import select
 
 import pytest
 
@@ -19,6 +20,7 @@ from tests.cli.cli_runs import Home, beside, clean_environment, home, whole_node
 from tests.ledger.ledger_helpers import ALICE
 
 CTRL_C = "\x03"
+TYPE_AGAIN_SECONDS = 2.0
 
 
 @pytest.fixture
@@ -36,19 +38,33 @@ def talk(place: Home, arguments: list[str], until: str = "", typed: str = "") ->
     # setsid(1) makes the terminal the controlling one, as a login does.
     command = ["setsid", "--ctty", "--wait", sys.executable, "-m", "f2fbuild", *arguments]
     environment = clean_environment() | place.environment | {"TERM": "xterm"}
-    seen = ""
+    process = subprocess.Popen(command, stdin=end, stdout=end, stderr=end, env=environment)
+    os.close(end)
     try:
-        with subprocess.Popen(command, stdin=end, stdout=end, stderr=end, env=environment) as process:
-            os.close(end)
-            waiting = bool(typed)
-            while piece := read(main):
-                seen += piece
-                if waiting and until in seen:
-                    waiting = False
-                    os.write(main, typed.encode())
-        return process.returncode, seen
+        seen = converse(main, until, typed)
+        return process.wait(timeout=30), seen
     finally:
         os.close(main)
+        process.kill()
+        process.wait()
+
+
+def converse(main: int, until: str, typed: str) -> str:
+    """Type once `until` stands on the terminal, and again while nothing happens; return all that stood there.
+
+    Python sees a Ctrl-C that comes just before it reads only after it has read: people press it again.
+    """
+    seen, waiting = "", True
+    while True:
+        quiet = not select([main], [], [], TYPE_AGAIN_SECONDS)[0]
+        if not quiet:
+            piece = read(main)
+            if not piece:
+                return seen
+            seen += piece
+        if typed and until in seen and (waiting or quiet):
+            waiting = False
+            os.write(main, typed.encode())
 
 
 def read(main: int) -> str:
