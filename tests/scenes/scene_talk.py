@@ -48,7 +48,11 @@ async def scratch(alice: SceneNode, text: str = "a ball") -> Job:
 
 
 async def submitted(alice: SceneNode, directory: Path, *, seconds: int = 600) -> Job:
-    """An order that is logged and not offered to anybody: what is said about it is said by the test."""
+    """An order that is logged and not offered to anybody: what is said about it is said by the test.
+
+    Nobody is left to ask, since a builder who comes back would be asked at once.
+    """
+    only()(alice.parts)
     source = directory / f"{secrets.token_hex(4)}.txt"
     source.write_text("a ball")
     wanted = Wanted(
