@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from signal import Signals, pidfd_send_signal
 from typing import Final
@@ -76,7 +77,8 @@ class Running:
         """Kill bubblewrap, and the sandbox's first process, which may not yet have asked to die with it."""
         for handle in (self._handle, self._first):
             if handle >= 0:
-                pidfd_send_signal(handle, Signals.SIGKILL)
+                with suppress(ProcessLookupError):
+                    pidfd_send_signal(handle, Signals.SIGKILL)
 
     async def _empty(self) -> None:
         """Wait until bubblewrap and every process in its sandbox are dead."""
