@@ -48,10 +48,13 @@ def verdict_line(job: Job) -> str:
 
 
 def dissents(job: Job) -> list[str]:
-    """Return a line for each builder that contradicts a result which enough others agreed on."""
+    """Return a line for each builder whose result is another than what enough others agreed on.
+
+    Accused it may not be: that takes a tie-breaker, and there may have been none to ask.
+    """
     if job.verdict is None or job.verdict.kind is not VerdictKind.DISPUTED:
         return []
-    against = [one for one in job.assignments if one.owner in job.verdict.accuses]
+    against = [one for one in job.assignments if one.result and one.result != job.verdict.result]
     return [f"dissent  {_state(one, job)}" for one in against]
 
 

@@ -1,6 +1,7 @@
-"""A node process whose engine is the workbench: `python -m tests.journeys.node_child`.
+"""A node process whose engine is the workbench: `python -m tests.journeys.node_child [NAME]`.
 
-A source that begins with `broken` fails, with `infra` ends outside the package, with `hang` never ends.
+The first word of a source picks what its build does; `broken` fails, and what is not known here succeeds.
+`whim` comes out differently in every process, `trap` only at the node that is called dan.
 """
 
 import os
@@ -9,9 +10,25 @@ import sys
 from f2fbuild.jobs.engine import BuildOrder, BuildReport, Progress
 from f2fbuild.node.main import run
 from f2fbuild.store.paths import Paths
-from tests.scenes.scene_engine import Workbench, hanging, honestly, no_infrastructure
+from tests.scenes.scene_engine import (
+    Workbench,
+    hanging,
+    honestly,
+    lying,
+    no_infrastructure,
+    too_slow,
+    with_metadata,
+)
 
-DEEDS = {b"hang": hanging, b"infra": no_infrastructure}
+OWN = str(os.getpid()).encode()
+DEEDS = {
+    b"hang": hanging,
+    b"infra": no_infrastructure,
+    b"slow": too_slow,
+    b"whim": lying(OWN),
+    b"stamp": with_metadata(OWN),
+    b"trap": lying() if sys.argv[1:] == ["dan"] else honestly,
+}
 
 
 async def as_the_source_says(order: BuildOrder, progress: Progress) -> BuildReport:
