@@ -8,8 +8,9 @@ import re
 from dataclasses import dataclass
 
 from f2fbuild.errors import FormatError
-from f2fbuild.ledger.note import decode_base64, encode_base64, format_note, open_note, sign
+from f2fbuild.ledger.note import format_note, open_note, sign
 from f2fbuild.limits import TREE_SIZE_BOUND
+from f2fbuild.model.encoding import decode_base64, encode_base64
 from f2fbuild.model.signing import SigningKey
 from f2fbuild.model.tree import EMPTY_ROOT, HASH_BYTES
 from f2fbuild.model.vkey import KeyKind, VerifierKey, own_name, parse_vkey

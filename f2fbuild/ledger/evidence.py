@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from f2fbuild.errors import FormatError, LedgerError
 from f2fbuild.ledger.checkpoint import open_checkpoint, parse_log_vkey, parse_size
 from f2fbuild.ledger.entry import NodeCertificate, Outcome, certificate_keys, decode, read
-from f2fbuild.ledger.note import decode_base64, encode_base64
 from f2fbuild.ledger.proof import parse_proof, verify_proof
 from f2fbuild.limits import EVIDENCE_BYTES, EVIDENCE_PARTS, PROOF_HASHES
 from f2fbuild.model import statement
+from f2fbuild.model.encoding import decode_base64, encode_base64
 from f2fbuild.model.envelope import unseal
 from f2fbuild.model.outcome import result_digest
 from f2fbuild.model.tree import HASH_BYTES, verify_consistency

@@ -9,13 +9,12 @@ one; a known key's bad signature refuses the whole note. Only Ed25519 signatures
 are made and verified here.
 """
 
-import base64
-import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from f2fbuild.errors import FormatError
 from f2fbuild.limits import NOTE_BYTES, NOTE_SIGNATURES
+from f2fbuild.model.encoding import decode_base64, encode_base64
 from f2fbuild.model.signing import SigningKey, verify
 from f2fbuild.model.vkey import KeyKind, VerifierKey, key_id
 
@@ -101,26 +100,6 @@ def open_note(data: bytes, keys: Sequence[VerifierKey], *, where: str = "signed 
     if not verified:
         raise FormatError("no signature by a known key", where=where)
     return Note(text=note.text, signatures=tuple(verified.values()))
-
-
-def encode_base64(data: bytes) -> str:
-    """Return standard base64 with padding."""
-    return base64.b64encode(data).decode()
-
-
-def decode_base64(text: str, *, where: str = "base64") -> bytes:
-    """Return the bytes of standard base64 in its one spelling.
-
-    Raises:
-        FormatError: another alphabet, missing padding, or bits set that the spelling leaves over.
-    """
-    try:
-        data = base64.b64decode(text.encode(), validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise FormatError("not base64", where=where) from error
-    if encode_base64(data) != text:
-        raise FormatError("not the one spelling of base64", where=where)
-    return data
 
 
 def _parse_line(line: str, where: str) -> Signature:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from f2fbuild.errors import FormatError, LedgerError
 from f2fbuild.ledger.checkpoint import Checkpoint, open_checkpoint, parse_size
-from f2fbuild.ledger.note import decode_base64, encode_base64
 from f2fbuild.limits import PROOF_BYTES, PROOF_HASHES
+from f2fbuild.model.encoding import decode_base64, encode_base64
 from f2fbuild.model.tree import HASH_BYTES, leaf_hash, verify_inclusion
 from f2fbuild.model.vkey import VerifierKey
 

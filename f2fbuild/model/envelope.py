@@ -4,12 +4,11 @@ Source: the DSSE protocol and envelope documents, version 1.0.2. DSSE itself all
 two base64 alphabets; an entry of a ledger must have one byte form, so both are fixed here.
 """
 
-import base64
-import binascii
 from dataclasses import dataclass
 
 from f2fbuild.errors import FormatError
 from f2fbuild.model import canonical
+from f2fbuild.model.encoding import decode_base64, encode_base64
 from f2fbuild.model.signing import SigningKey, check_public_key, verify
 
 
@@ -48,9 +47,9 @@ def unseal(data: bytes, *, public: bytes | None = None, where: str = "envelope")
     """
     fields = canonical.decode(data, where=where)
     try:
-        payload_type, payload = fields["payloadType"], _unbase64(fields["payload"])
+        payload_type, payload = fields["payloadType"], decode_base64(fields["payload"], where=where)
         (line,) = fields["signatures"]
-        keyid, signature = bytes.fromhex(line["keyid"]), _unbase64(line["sig"])
+        keyid, signature = bytes.fromhex(line["keyid"]), decode_base64(line["sig"], where=where)
         spelled = _format(str(payload_type), payload, keyid, signature)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise FormatError("not a DSSE envelope with one signature", where=where) from error
@@ -65,13 +64,6 @@ def unseal(data: bytes, *, public: bytes | None = None, where: str = "envelope")
 
 
 def _format(payload_type: str, payload: bytes, public: bytes, signature: bytes) -> bytes:
-    line = {"keyid": public.hex(), "sig": base64.b64encode(signature).decode()}
-    body = {"payload": base64.b64encode(payload).decode(), "payloadType": payload_type}
+    line = {"keyid": public.hex(), "sig": encode_base64(signature)}
+    body = {"payload": encode_base64(payload), "payloadType": payload_type}
     return canonical.encode({**body, "signatures": [line]})
-
-
-def _unbase64(text: str) -> bytes:
-    try:
-        return base64.b64decode(text, validate=True)
-    except binascii.Error as error:
-        raise ValueError(str(error)) from error

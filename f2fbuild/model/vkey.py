@@ -5,14 +5,13 @@ notes is named after itself, so that a name cannot be claimed by another key:
 `f2fbuild.invalid/log/<sha256 of the public key>`, and likewise `witness` and `mirror`.
 """
 
-import base64
-import binascii
 import hashlib
 from dataclasses import dataclass
 from enum import IntEnum
 
 from f2fbuild.errors import FormatError
 from f2fbuild.model.digest import sha256_hex
+from f2fbuild.model.encoding import decode_base64, encode_base64
 from f2fbuild.model.signing import check_public_key
 
 
@@ -44,7 +43,7 @@ def key_id(key: VerifierKey) -> bytes:
 
 def format_vkey(key: VerifierKey) -> str:
     """Return the text of `key`."""
-    blob = base64.b64encode(bytes([key.kind]) + key.public).decode()
+    blob = encode_base64(bytes([key.kind]) + key.public)
     return f"{key.name}+{key_id(key).hex()}+{blob}"
 
 
@@ -57,9 +56,9 @@ def parse_vkey(text: str, *, where: str = "vkey") -> VerifierKey:
     name, _, rest = text.partition("+")
     blob = rest.partition("+")[2]
     try:
-        data = base64.b64decode(blob, validate=True)
+        data = decode_base64(blob, where=where)
         kind = KeyKind(data[0])
-    except (binascii.Error, ValueError, IndexError) as error:
+    except (ValueError, IndexError) as error:
         raise FormatError("not a verifier key", where=where) from error
     if not name or any(character.isspace() or not character.isprintable() for character in name):
         raise FormatError("the key has no usable name", where=where)

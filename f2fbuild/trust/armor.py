@@ -4,11 +4,10 @@ GnuPG takes many spellings; what is hashed and signed onward must have one. So O
 GnuPG in binary, armored here, and armor from peers is decoded, encoded again and compared.
 """
 
-import base64
-import binascii
 from enum import StrEnum
 
 from f2fbuild.errors import FormatError
+from f2fbuild.model.encoding import decode_base64, encode_base64
 
 _LINE = 64
 _CRC_START = 0xB704CE
@@ -29,9 +28,9 @@ def first_line(block: Block) -> str:
 
 def armor(block: Block, data: bytes) -> str:
     """Return `data` (binary OpenPGP packets) as armored text that ends in LF."""
-    text = base64.b64encode(data).decode()
+    text = encode_base64(data)
     lines = [text[start : start + _LINE] for start in range(0, len(text), _LINE)]
-    crc = base64.b64encode(_crc24(data).to_bytes(3, "big")).decode()
+    crc = encode_base64(_crc24(data).to_bytes(3, "big"))
     return "\n".join([first_line(block), "", *lines, f"={crc}", f"-----END {block}-----", ""])
 
 
@@ -42,10 +41,7 @@ def dearmor(block: Block, text: str, *, where: str = "armor") -> bytes:
         FormatError: no such block, or a second spelling of one.
     """
     lines = text.split("\n")
-    try:
-        data = base64.b64decode("".join(lines[2:-3]), validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise FormatError("not base64 in the armor", where=where) from error
+    data = decode_base64("".join(lines[2:-3]), where=where)
     if armor(block, data) != text:
         raise FormatError(f"not the one spelling of a {block}", where=where)
     return data
