@@ -111,6 +111,8 @@ class Queue:
         rows = self._database.rows("SELECT id FROM job ORDER BY created DESC")
         wanted = prefix.lower()
         found = [r["id"] for r in rows if long_id(r["id"]).startswith(wanted) or r["id"] == wanted]
+        # Nothing is the beginning of everything: a script's unset variable must not mean the only job.
+        found = found if wanted else []
         if len(found) != 1:
             what = "no job begins with this id" if not found else f"{len(found)} jobs begin with this id"
             raise UsageError(what, where=prefix, hint="see `f2fbuild job list`")

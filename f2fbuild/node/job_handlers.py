@@ -118,6 +118,10 @@ class JobHandlers:
 
     async def _read_log(self, request: requests.ReadLog) -> AsyncIterator[replies.LogChunk]:
         job = self._desk.queue.resolve(request.job)
+        asked = self._desk.queue.assignments(job.id)
+        if request.peer and not any(self._is_meant(one, request.peer) for one in asked):
+            # A friend may be asked later; a name that nobody has would be followed in vain.
+            self._parts.friendships.resolve(request.peer)
         offsets: dict[str, int] = {}
         while True:
             changed = self._desk.changes.next(job.id)
@@ -151,7 +155,8 @@ class JobHandlers:
     def _is_meant(self, assignment: Assignment, who: str) -> bool:
         friend = self._desk.friends.find(assignment.peer)
         names = (friend.alias, friend.name) if friend else ()
-        return not who or who in (*names, assignment.owner) or assignment.peer.startswith(who)
+        begins = len(who) >= limits.SHORT_ID_CHARACTERS and assignment.peer.startswith(who)
+        return not who or who in (*names, assignment.owner) or begins
 
     async def _download(self, request: requests.Download) -> replies.Downloaded:
         job = self._desk.queue.resolve(request.job)
