@@ -1,5 +1,6 @@
 """A stream of a link, as any trio stream: bytes both ways, half-close, back-pressure."""
 
+import operator
 from collections import deque
 from collections.abc import Callable
 
@@ -55,6 +56,22 @@ class Unread:
         self.size = 0
 
 
+class _OneTask:
+    """Lets one task at a time do something, as trio's streams demand."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._taken = False
+
+    def __enter__(self) -> None:
+        if self._taken:
+            raise trio.BusyResourceError(self._what)
+        self._taken = True
+
+    def __exit__(self, *error: object) -> None:
+        self._taken = False
+
+
 class LinkStream(trio.abc.HalfCloseableStream):
     """One stream of a link's mux. One task may send while another receives.
 
@@ -84,44 +101,46 @@ class LinkStream(trio.abc.HalfCloseableStream):
         self._broken: F2FError | None = None
         self._readers = trio.lowlevel.ParkingLot()
         self._writers = trio.lowlevel.ParkingLot()
+        self._sending = _OneTask("another task is sending on this stream")
+        self._receiving = _OneTask("another task is receiving from this stream")
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Queue all of `data`, waiting for the peer's credit; returns when the link holds the rest."""
-        rest = memoryview(bytes(data))
-        if self._mux.sendable(self.number) >= len(rest):
+        with self._sending:
             await trio.lowlevel.checkpoint()
-        while rest:
-            size = min(await self._wait_sendable(min(len(rest), DATA_BYTES)), len(rest))
-            whole = size if size == len(rest) else size - size % DATA_BYTES
-            self._mux.send(self.number, rest[:whole])
-            self._wake_writer()
-            rest = rest[whole:]
+            self._check_sending()
+            rest = memoryview(bytes(data))
+            while rest:
+                size = min(await self._wait_sendable(min(len(rest), DATA_BYTES)), len(rest))
+                whole = size if size == len(rest) else size - size % DATA_BYTES
+                self._mux.send(self.number, rest[:whole])
+                self._wake_writer()
+                rest = rest[whole:]
 
     async def wait_send_all_might_not_block(self) -> None:
         """Wait until the peer's credit and the link's queue take something."""
-        await trio.lowlevel.checkpoint()
-        await self._wait_sendable(1)
+        with self._sending:
+            await trio.lowlevel.checkpoint()
+            await self._wait_sendable(1)
 
     async def send_eof(self) -> None:
         """Finish this direction, once what is queued has gone out."""
-        await trio.lowlevel.checkpoint()
-        if self._finished_here:
-            return
-        self._check_usable()
-        self._finished_here = True
-        self._mux.finish(self.number)
-        self._wake_writer()
+        with self._sending:
+            await trio.lowlevel.checkpoint()
+            if self._finished_here:
+                return
+            self._check_usable()
+            self._finished_here = True
+            self._mux.finish(self.number)
+            self._wake_writer()
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         """Return what has come, at most `max_bytes`; empty when the peer has finished."""
-        if self._unread.size or self._finished_there:
-            await trio.lowlevel.checkpoint()
-        while not self._unread.size and not self._finished_there:
-            self._check_usable()
-            await self._readers.park()
-        if self._closed:
-            raise trio.ClosedResourceError
-        taken = self._unread.take(max_bytes)
+        if max_bytes is not None and operator.index(max_bytes) < 1:
+            raise ValueError("max_bytes must be 1 or more")
+        with self._receiving:
+            await self._wait_receivable()
+            taken = self._unread.take(max_bytes)
         self._mux.consumed(self.number, len(taken))
         if self._mux.has_output():
             self._wake_writer()
@@ -191,12 +210,25 @@ class LinkStream(trio.abc.HalfCloseableStream):
         if self._broken is not None:
             raise self._broken
 
+    def _check_sending(self) -> None:
+        self._check_usable()
+        if self._finished_here:
+            raise trio.ClosedResourceError
+
+    async def _wait_receivable(self) -> None:
+        """Return once there are bytes to take, or the peer has finished; a checkpoint in any case."""
+        if self._unread.size or self._finished_there or self._closed or self._broken is not None:
+            await trio.lowlevel.checkpoint()
+        while not self._unread.size and not self._finished_there:
+            self._check_usable()
+            await self._readers.park()
+        if self._closed:
+            raise trio.ClosedResourceError
+
     async def _wait_sendable(self, least: int) -> int:
         """Return how much can be sent once that is `least` bytes: no small frames of a large whole."""
         while True:
-            self._check_usable()
-            if self._finished_here:
-                raise trio.ClosedResourceError
+            self._check_sending()
             size = self._mux.sendable(self.number)
             if size >= least:
                 return size
