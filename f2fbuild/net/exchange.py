@@ -58,9 +58,8 @@ class Exchange:
         Raises:
             LinkClosedError, ExchangeResetError: nobody will read it.
         """
-        data = codec.encode(message)
         with _typed(self.peer):
-            await self._stream.send_all(codec.prefix(len(data)) + data)
+            await self._stream.send_all(_spoken(message))
 
     async def receive(self) -> Message:
         """Return the next message.
@@ -135,6 +134,12 @@ class Exchange:
             parts.append(data)
             missing -= len(data)
         return bytes(parts[0]) if len(parts) == 1 else b"".join(parts)
+
+
+def _spoken(message: Message) -> bytes:
+    """Return a message behind its size: the one copy that is held while a slow reader is waited for."""
+    data = codec.encode(message)
+    return codec.prefix(len(data)) + data
 
 
 @contextmanager
