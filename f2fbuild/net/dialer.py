@@ -3,13 +3,14 @@
 import ipaddress
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
 import trio
 
 from f2fbuild import limits
-from f2fbuild.errors import F2FError
+from f2fbuild.errors import F2FError, first_words
 from f2fbuild.net.handshake import Identity, PeerId, Secured, initiate
 from f2fbuild.net.hints import Hint, may_connect, may_dial
 
@@ -70,13 +71,32 @@ async def _connect(hint: Hint, *, loopback: bool) -> trio.SocketStream:
     try:
         with trio.fail_after(limits.DIAL_SECONDS):
             found = await trio.socket.getaddrinfo(hint.host, hint.port, type=trio.socket.SOCK_STREAM)
-            hosts = [str(entry[4][0]) for entry in found]
-            allowed = [host for host in hosts if _may_connect(host, loopback=loopback)]
-            if not allowed:
-                raise UnreachableError("its name leads to addresses that are not dialled")
-            return await trio.open_tcp_stream(allowed[0], hint.port)
-    except (OSError, trio.TooSlowError) as error:
-        raise UnreachableError(str(error) or "no answer in time") from error
+        hosts = [str(entry[4][0]) for entry in found]
+        allowed = [host for host in hosts if _may_connect(host, loopback=loopback)]
+        if not allowed:
+            raise UnreachableError("its name leads to addresses that are not dialled")
+        return await _open_first(allowed[: limits.HINTS_PER_PEER], hint.port)
+    except OSError as error:
+        raise UnreachableError(_words(error)) from error
+    except trio.TooSlowError as error:
+        raise UnreachableError("no answer in time") from error
+
+
+async def _open_first(hosts: list[str], port: int) -> trio.SocketStream:
+    """Connect to the first of `hosts` that answers; each has an equal share of the time."""
+    *others, last = hosts
+    share = limits.DIAL_SECONDS / len(hosts)
+    for host in others:
+        with suppress(OSError, trio.TooSlowError), trio.fail_after(share):
+            return await trio.open_tcp_stream(host, port)
+    with trio.fail_after(share):
+        return await trio.open_tcp_stream(last, port)
+
+
+def _words(error: OSError) -> str:
+    """Return what went wrong; trio says only that it did, and keeps why as the cause."""
+    cause = error.__cause__
+    return first_words(cause) if isinstance(cause, BaseExceptionGroup) else str(error)
 
 
 def _may_connect(host: str, *, loopback: bool) -> bool:
