@@ -41,7 +41,7 @@ class Layers:
                 return path
             if await trio.to_thread.run_sync(part.exists):
                 await discard(part)
-            await trio.to_thread.run_sync(part.mkdir)
+            await trio.to_thread.run_sync(_make_part, part)
             try:
                 await make(part)
                 # A power cut after the rename must not find a complete name with incomplete files.
@@ -71,6 +71,11 @@ class Layers:
             yield
         finally:
             os.close(descriptor)
+
+
+def _make_part(part: Path) -> None:
+    part.mkdir()
+    part.chmod(0o755)  # whatever the umask of the node: it is looked at from inside a sandbox
 
 
 def make_owned(path: Path) -> Path:

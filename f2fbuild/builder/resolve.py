@@ -98,7 +98,7 @@ async def _prepare_apt(world: Path, target: Target, vouched: VouchedMetadata) ->
     offers = await trio.to_thread.run_sync(_apt_offers, vouched.indexes, base)
     status = solvers.installed_status(stanza for _, stanza in offers.values())
     await trio.Path(world / "base").write_text(simulation)
-    await trio.Path(world / "status").write_bytes(status)
+    await trio.to_thread.run_sync(_write, world / "status", status)
     await _apt(world, "apt-cache", "gencaches", writable=True)
 
 
@@ -117,11 +117,17 @@ def _lay_out_apt(world: Path, settings: str, index: bytes) -> None:
     for folder in ("state", "state/lists", "state/lists/partial", "cache", "cache/archives", "repository"):
         make_owned(world / folder)
     make_owned(world / "cache/archives/partial")
-    (world / "apt.conf").write_text(settings)
-    (world / "sources.list").write_text(f"deb [trusted=yes] file:{_WORLD}/repository ./\n")
-    (world / "status").write_bytes(b"")
-    (world / "preferences").write_bytes(b"")
-    (world / "repository/Packages").write_bytes(index)
+    _write(world / "apt.conf", settings.encode())
+    _write(world / "sources.list", f"deb [trusted=yes] file:{_WORLD}/repository ./\n".encode())
+    _write(world / "status", b"")
+    _write(world / "preferences", b"")
+    _write(world / "repository/Packages", index)
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file that the sandbox's users may read, whatever the umask of the node."""
+    path.write_bytes(content)
+    path.chmod(0o644)
 
 
 def _apt_offers(
@@ -161,12 +167,11 @@ def _lay_out_dnf(world: Path, vouched: VouchedMetadata) -> None:
     make_owned(world)
     for folder in ("cache", "root"):
         make_owned(world / folder)
-    (world / "repository").mkdir()
+    make_owned(world / "repository")
     for number, index in enumerate(vouched.indexes):
-        repodata = world / f"repository/{number}/repodata"
-        repodata.mkdir(parents=True)
-        (repodata / "primary.xml").write_bytes(index.data)
-        (repodata / "repomd.xml").write_text(solvers.local_repomd(index.data, index.signed_at))
+        repodata = make_owned(make_owned(world / f"repository/{number}") / "repodata")
+        _write(repodata / "primary.xml", index.data)
+        _write(repodata / "repomd.xml", solvers.local_repomd(index.data, index.signed_at).encode())
 
 
 def _dnf_packages(indexes: Iterable[VouchedIndex]) -> dict[str, LockedPackage]:

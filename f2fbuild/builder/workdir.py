@@ -36,8 +36,9 @@ def make_work_directory(work: Path) -> WorkDirectory:
     places = WorkDirectory(
         sources=work / "sources", job=work / "job", products=work / "products", log=work / "build.log"
     )
-    places.sources.mkdir(mode=0o755)
-    places.products.mkdir(mode=0o755)
+    for read_inside in (places.sources, places.products):
+        read_inside.mkdir()
+        read_inside.chmod(0o755)  # whatever the umask of the node
     make_owned(places.job)
     return places
 
