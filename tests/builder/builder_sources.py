@@ -4,6 +4,7 @@ import hashlib
 import io
 import os
 import tarfile
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -34,8 +35,11 @@ def tar_gz(name: str, files: Mapping[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def deb_source(rules: str) -> dict[str, bytes]:
-    """Return the files of the native source package `tiny`, whose rules have `rules` as their recipe."""
+def deb_source(rules: str, more: Mapping[str, bytes] | None = None) -> dict[str, bytes]:
+    """Return the files of the native source package `tiny`, whose rules have `rules` as their recipe.
+
+    `more` are files of the source besides its debian directory's four.
+    """
     recipe = "".join(f"\t{line}\n" for line in rules.splitlines())
     files = {
         "debian/control": b"Source: tiny\nMaintainer: T <t@example.org>\nStandards-Version: 4.6.2\n\n"
@@ -45,6 +49,7 @@ def deb_source(rules: str) -> dict[str, bytes]:
         "debian/source/format": b"3.0 (native)\n",
         "debian/rules": f"#!/usr/bin/make -f\nclean build build-indep build-arch:\nbinary: binary-indep\n"
         f"binary-arch:\nbinary-indep:\n{recipe}".encode(),
+        **(more or {}),
     }
     tar = tar_gz("tiny-1.0", files)
     dsc = (
@@ -85,13 +90,16 @@ cp %{{SOURCE0}} %{{buildroot}}/usr/share/tiny/data
 
 
 async def source_rpm(
-    place: Path, build_script: str, tags: str = "", files: str = "%files\n/usr/share/tiny\n"
+    place: Path,
+    build_script: str,
+    tags: str = "",
+    files: str = "%files\n/usr/share/tiny\n",
+    data: str = "data\n",
 ) -> dict[str, bytes]:
-    """Return a source RPM made by the host's rpmbuild, in a sandbox too."""
-    top = place / "top"
-    top.mkdir()
+    """Return a source RPM made by the host's rpmbuild, in a sandbox too; `data` is its one source file."""
+    top = Path(tempfile.mkdtemp(prefix="top-", dir=place))
     (top / "tiny.spec").write_text(SPEC.format(build=build_script, tags=tags, files=files))
-    (top / "data").write_text("data\n")
+    (top / "data").write_text(data)
     os.chown(top, *host_id_map().owner)
     top.chmod(0o777)
     defines = [part for name in ("_topdir", "_sourcedir", "_srcrpmdir") for part in ("-D", f"{name} /top")]

@@ -19,6 +19,7 @@ from f2fbuild.builder.sandbox import Bind, Command, Sandbox
 from f2fbuild.builder.workdir import remove_tree
 from f2fbuild.limits import MIB
 from tests.builder.builder_signers import Signer
+from tests.builder.builder_worlds import World, make_deb_world, make_rpm_world
 
 WANTED = (
     "dpkg-dev",
@@ -59,6 +60,18 @@ async def signers() -> AsyncIterator[list[Signer]]:
         yield both
         for signer in both:
             await trio.run_process(["gpgconf", "--homedir", str(signer.home), "--kill", "all"])
+
+
+@pytest.fixture(scope="session")
+def rpm_world() -> World:
+    """A small RPM distribution."""
+    return make_rpm_world()
+
+
+@pytest.fixture(scope="session")
+def deb_world() -> World:
+    """Debian, as this host gets it."""
+    return make_deb_world()
 
 
 @pytest.fixture(scope="session")
@@ -137,3 +150,10 @@ def _closure(status: str) -> set[str]:
             found.add(name_now)
             waiting += depends[name_now]
     return found
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A directory for sources and builds."""
+    with TemporaryDirectory(prefix="f2f-jobs-") as directory:
+        yield Path(directory)

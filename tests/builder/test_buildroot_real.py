@@ -3,9 +3,8 @@
 Made once and kept in `$XDG_CACHE_HOME/f2fbuild-tests`, so that a second run is fast.
 """
 
-import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,92 +12,20 @@ import trio
 
 from f2fbuild.builder import process
 from f2fbuild.builder.buildroots import Buildroots, EnvironmentDiffersError, base_key, build_key
-from f2fbuild.builder.fetch import fetch_metadata
-from f2fbuild.builder.gpgv import vouch
-from f2fbuild.builder.hostsources import RPM_BASE, from_host_apt
 from f2fbuild.builder.layers import Layers
-from f2fbuild.builder.locks import EnvironmentLock, make_lock
-from f2fbuild.builder.mirror import MirrorError
+from f2fbuild.builder.locks import make_lock
 from f2fbuild.builder.packages import PackageStore
 from f2fbuild.builder.resolve import BuildRequirements, resolve
 from f2fbuild.builder.sandbox import Command, Overlay, Sandbox
 from f2fbuild.builder.solvers import UnsolvableError
-from f2fbuild.builder.targets import Format, Repository, Target
+from f2fbuild.builder.targets import Target
 from f2fbuild.builder.tools import ENVIRONMENT, TOOL_LIMITS, ToolError
-from f2fbuild.builder.verify import Verified, VouchedMetadata, verify_lock
 from f2fbuild.limits import MIB
+from tests.builder.builder_worlds import CACHE, ROOT, World, nobody
 
-CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "f2fbuild-tests"
-ROOT = Path(__file__).parent.parent.parent
-SOURCES = Path("/etc/apt/sources.list.d/debian.sources")
 PROGRAM = 'int puts(const char *); int main(void) { puts("made here"); }'
 
 pytestmark = [pytest.mark.timeout(900), pytest.mark.unprivileged]
-
-
-@dataclass(frozen=True)
-class World:
-    """A target and its verified metadata."""
-
-    target: Target
-    vouched: VouchedMetadata
-    store: PackageStore
-
-    async def lock(self, *requires: str) -> EnvironmentLock:
-        """Resolve build dependencies."""
-        wanted = BuildRequirements(requires=requires)
-        return await resolve(self.target, wanted, self.vouched, Layers(CACHE / "solve"))
-
-    def verified(self, lock: EnvironmentLock) -> Verified:
-        """Verify a lock at the time of its own metadata."""
-        answer = verify_lock(self.target, lock, self.vouched, now=2**31, fresh=False)
-        assert isinstance(answer, Verified)
-        return answer
-
-
-async def nobody(_digest: str, _size: int) -> None:
-    """Friends who have nothing."""
-
-
-@pytest.fixture(scope="session")
-def rpm_world() -> World:
-    repository = CACHE / "rpm"
-
-    async def make() -> VouchedMetadata:
-        await trio.run_process([ROOT / "script/make-rpm-distribution", repository])
-        return await vouch(target, await fetch_metadata(target))
-
-    target = Target(
-        name="small",
-        format=Format.RPM,
-        arch="x86_64",
-        repository=(Repository(uri=f"file://{repository}", keyring=f"{repository}/RPM-GPG-KEY"),),
-        base=RPM_BASE,
-    )
-    CACHE.mkdir(parents=True, exist_ok=True)
-    return World(target=target, vouched=trio.run(make), store=PackageStore(CACHE / "packages"))
-
-
-@pytest.fixture(scope="session")
-def deb_world() -> World:
-    if not SOURCES.exists():
-        pytest.skip(f"the target of this test is read from {SOURCES}, which this host does not have")
-    sources = {SOURCES.name: SOURCES.read_text()}
-    codename = next(
-        line.partition("=")[2]
-        for line in Path("/etc/os-release").read_text().splitlines()
-        if line.startswith("VERSION_CODENAME=")
-    )
-    target = from_host_apt(sources, name=codename, arch="amd64", suite=codename).target
-
-    async def make() -> VouchedMetadata:
-        return await vouch(target, await fetch_metadata(target))
-
-    CACHE.mkdir(parents=True, exist_ok=True)
-    try:
-        return World(target=target, vouched=trio.run(make), store=PackageStore(CACHE / "packages"))
-    except MirrorError as error:
-        pytest.skip(f"the host's mirror does not answer: {error}")
 
 
 async def run_in(lower: Sequence[Path], script: str) -> str:

@@ -20,6 +20,7 @@ from f2fbuild.builder.running import TRUNCATED, SandboxError
 from f2fbuild.builder.sandbox import Bind, Command, Sandbox
 from f2fbuild.builder.usage import DiskWatch, tree, tree_usage
 from f2fbuild.limits import DISK_SLACK_BYTES, KIB, MIB
+from tests.builder.builder_leftovers import groups_left, marked
 
 pytestmark = pytest.mark.unprivileged
 
@@ -34,25 +35,6 @@ def job() -> Iterator[Path]:
         path = Path(directory)
         os.chown(path, *host_id_map().owner)
         yield path
-
-
-def marked(marker: str) -> list[int]:
-    """Return the host's processes whose arguments or environment hold `marker`."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and int(entry.name) != os.getpid():
-            try:
-                text = (entry / "cmdline").read_bytes() + (entry / "environ").read_bytes()
-            except OSError:
-                continue
-            if marker.encode() in text:
-                found.append(int(entry.name))
-    return found
-
-
-def groups_left() -> list[Path]:
-    parents = cgroups._parents().values()
-    return [path for parent in parents for path in parent.glob(f"f2fbuild-{os.getpid()}-*")]
 
 
 def descriptors() -> int:
