@@ -33,9 +33,10 @@ def tree(pid: int) -> Iterator[tuple[int, int]]:
         process = waiting.pop()
         threads = 0
         try:
-            for task in os.scandir(f"/proc/{process}/task"):
-                waiting += map(int, Path(task.path, "children").read_bytes().split())
-                threads += 1
+            with os.scandir(f"/proc/{process}/task") as tasks:
+                for task in tasks:
+                    waiting += map(int, Path(task.path, "children").read_bytes().split())
+                    threads += 1
         except OSError:  # it ended meanwhile
             continue
         yield process, threads
