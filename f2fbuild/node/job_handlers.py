@@ -17,10 +17,11 @@ from f2fbuild.jobs.queue import Assignment, Job
 from f2fbuild.jobs.replicas import AskMore, Enough, GiveUp, Wait
 from f2fbuild.jobs.submit import Wanted
 from f2fbuild.model.job import AssignmentState
-from f2fbuild.model.outcome import Succeeded
+from f2fbuild.model.outcome import Product, Succeeded
 from f2fbuild.node.divergences import divergence_view, has_diverged
 from f2fbuild.node.parts import Parts
 from f2fbuild.node.views import job_view, statement_of
+from f2fbuild.store.blobs import BlobDamagedError
 
 
 class JobHandlers:
@@ -167,7 +168,7 @@ class JobHandlers:
         directory = Path(request.directory)
         paths = {}
         for product in built.result.products:
-            paths[product.name] = await self._desk.friends.fetch(chosen.peer, product.sha256, product.size)
+            paths[product.name] = await self._sound(chosen.peer, product)
         # No bytes are trusted because they were good yesterday.
         found = await self._desk.engine.digest(paths, built.definition)
         if sorted(found, key=lambda p: p.name) != list(built.result.products):
@@ -177,6 +178,23 @@ class JobHandlers:
             log = self._desk.log_file(job.id, chosen.peer)
             files.append(await trio.to_thread.run_sync(_copy, log, directory / "build.log"))
         return replies.Downloaded(job=job.id, files=tuple(files))
+
+    async def _sound(self, peer: str, product: Product) -> Path:
+        """Return a product's file; one that the disk has damaged is fetched from its builder again."""
+        fetch, blobs = self._desk.friends.fetch, self._desk.blobs
+        path = await fetch(peer, product.sha256, product.size)
+        try:
+            await trio.to_thread.run_sync(blobs.verify, product.sha256)
+        except BlobDamagedError:
+            blobs.remove(product.sha256)
+            try:
+                return await fetch(peer, product.sha256, product.size)
+            except F2FError as error:
+                what = f"the disk has damaged it, and its builder does not give it now: {error}"
+                raise StorageError(
+                    what, where=product.name, hint="try again when that friend is here"
+                ) from error
+        return path
 
     def _chosen(self, job: Job, who: str) -> Assignment:
         """Return the builder whose products are meant: the named one, or one of those that agreed."""

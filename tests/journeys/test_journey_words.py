@@ -173,21 +173,34 @@ def test_download_writes_over_nothing(people: tuple[Home, ...], tmp_path: Path) 
     assert ann.run("download", job, "--output", str(source(ann, "hello"))).exit_code == 2
 
 
-def test_a_product_that_the_disk_damaged_is_not_handed_out(people: tuple[Home, ...], tmp_path: Path) -> None:
-    """Neither the agreed one nor as a builder's; once the file is removed it is fetched again."""
+def test_a_product_that_the_disk_damaged_is_fetched_again(people: tuple[Home, ...], tmp_path: Path) -> None:
+    """Neither the agreed one nor a builder's is ever handed out damaged."""
     ann, *_ = people
     job = built(ann, "hello damage")
     (product,) = typed(ann, "job", "show", job)["assignments"][0]["products"]
     blob = ann.directory / "data" / "f2fbuild" / "blobs" / product["sha256"][:2] / product["sha256"]
     whole = blob.read_bytes()
-    blob.write_bytes(whole[:-3] + b"?!\n")
-    for options in ((), ("--builder", "cyd")):
-        said = typed(ann, "download", job, *options, "--output", str(tmp_path), code=1)
-        assert said["where"]
+    for number, options in enumerate(((), ("--builder", "cyd"))):
+        blob.write_bytes(whole[:-3] + b"?!\n")
+        output = tmp_path / str(number)
+        typed(ann, "download", job, *options, "--output", str(output))
+        assert (output / product["name"]).read_bytes() == whole == blob.read_bytes()
+
+
+def test_a_damaged_product_that_its_builder_has_no_more_is_named(
+    people: tuple[Home, ...], tmp_path: Path
+) -> None:
+    ann, *others = people
+    job = built(ann, "hello loss")
+    (product,) = typed(ann, "job", "show", job)["assignments"][0]["products"]
+    for home in others:
+        there = home.directory / "data" / "f2fbuild" / "blobs" / product["sha256"][:2] / product["sha256"]
+        there.unlink(missing_ok=True)
+    blob = ann.directory / "data" / "f2fbuild" / "blobs" / product["sha256"][:2] / product["sha256"]
+    blob.write_bytes(b"damaged")
+    said = typed(ann, "download", job, "--output", str(tmp_path), code=1)
+    assert said["where"] == product["name"]
     assert not any(tmp_path.iterdir())
-    blob.unlink()
-    typed(ann, "download", job, "--output", str(tmp_path))
-    assert (tmp_path / product["name"]).read_bytes() == whole
 
 
 QUESTIONS = (
