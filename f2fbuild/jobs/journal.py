@@ -36,6 +36,11 @@ class Journal:
         self._lock = trio.Lock()
 
     @property
+    def origin(self) -> str:
+        """The name of the log, which is also the name of whoever speaks in it."""
+        return self._log.key.name
+
+    @property
     def size(self) -> int:
         """How many entries the log has: the `since` of an entry that is about to be written."""
         return self._log.size

@@ -14,8 +14,7 @@ from f2fbuild.jobs.desk import Desk
 from f2fbuild.jobs.engine import Prepared
 from f2fbuild.jobs.offer import BlobReference, Offer
 from f2fbuild.jobs.queue import Job
-from f2fbuild.ledger.commitment import salted
-from f2fbuild.ledger.entry import Order as OrderEntry
+from f2fbuild.jobs.summing import log_order
 from f2fbuild.model.job import DEFAULT_QUORUM, JobClass, JobState, Order, Quorum
 
 
@@ -79,8 +78,7 @@ class Submission:
 
     async def log_order(self, job: Job) -> None:
         """Make sure that the order is in the log; nobody may be asked before."""
-        entry = self._desk.journal.seal(OrderEntry(commit=salted(job.salt, job.order.encode())))
-        await self._desk.journal.ensure(entry, since=job.log_size)
+        await log_order(self._desk.journal, job)
 
     async def _order(self, offer: Offer, target: str, arch: str, quorum: Quorum) -> Job:
         now = self._desk.clock()

@@ -8,6 +8,9 @@ ENTRY_BYTES = 65_535
 ENVELOPE_BYTES = 60_000
 """Bytes of an envelope before its subjects move into a `products.json` blob; leaves room in an entry."""
 
+STATEMENT_BYTES = ENVELOPE_BYTES * 3 // 4 - 512
+"""Payload bytes whose envelope stays within its limit: base64 adds a third, the frame some 300 bytes."""
+
 NOTE_BYTES = 1_000_000
 """Bytes of a signed note (C2SP signed-note)."""
 

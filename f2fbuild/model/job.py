@@ -15,6 +15,7 @@ from f2fbuild.model.digest import parse_digest, sha256_hex
 
 BUILD_TYPE = "https://f2fbuild.invalid/buildtypes/{format}/v1"
 LOCK_NAME = "environment.lock"
+ORDER_NONCE_BYTES = 16
 _KEY_CONTEXT = b"f2fbuild build key v1\n"
 _PARAMETERS = frozenset(
     {
@@ -206,7 +207,7 @@ class Order:
                 ),
                 created=_count(value["created"]),
                 deadline=_count(value["deadline"]),
-                nonce=bytes.fromhex(value["nonce"]).hex(),
+                nonce=_nonce(value["nonce"]),
             )
             spelled = order.encode()
         except (KeyError, TypeError, ValueError) as error:
@@ -219,6 +220,13 @@ class Order:
     def job_id(self) -> str:
         """The SHA-256 of the payload."""
         return sha256_hex(self.encode())
+
+
+def _nonce(value: Any) -> str:
+    nonce = bytes.fromhex(value)
+    if len(nonce) != ORDER_NONCE_BYTES:
+        raise ValueError("not the nonce of an order")
+    return nonce.hex()
 
 
 def _count(value: Any) -> int:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, assert_never
 
 from f2fbuild.errors import FormatError
-from f2fbuild.limits import ENVELOPE_BYTES, PRODUCTS_PER_BUILD
+from f2fbuild.limits import PRODUCTS_PER_BUILD, STATEMENT_BYTES
 from f2fbuild.model import canonical
 from f2fbuild.model.digest import parse_digest, sha256_hex
 from f2fbuild.model.job import BuildDefinition
@@ -22,8 +22,6 @@ PROVENANCE = "https://slsa.dev/provenance/v1"
 TEST_RESULT = "https://in-toto.io/attestation/test-result/v0.1"
 PRODUCTS_NAME = "products.json"
 _CONTENT = {"rpm": "f2fbuild_rpmContent", "deb": "f2fbuild_debContent", "udeb": "f2fbuild_debContent"}
-_PAYLOAD_BYTES = ENVELOPE_BYTES * 3 // 4 - 512
-"""Payload bytes whose envelope stays within its limit: base64 adds a third, the frame some 300 bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +59,7 @@ def encode(statement: BuildStatement) -> EncodedStatement:
         case Succeeded(products=products):
             subjects = [_subject(p) for p in sorted(products, key=lambda p: p.name)]
             payload = canonical.encode(_provenance(statement, subjects))
-            if len(payload) <= _PAYLOAD_BYTES:
+            if len(payload) <= STATEMENT_BYTES:
                 return EncodedStatement(payload=payload)
             blob = canonical.encode(subjects)
             subject = {"digest": {"sha256": sha256_hex(blob)}, "name": PRODUCTS_NAME}

@@ -23,7 +23,7 @@ from f2fbuild.model.digest import sha256_hex
 from f2fbuild.model.job import AssignmentState, JobClass, JobState, Quorum
 from f2fbuild.model.outcome import ExitClass, Failed, Stage, Succeeded, result_digest
 from f2fbuild.model.verdict import Verdict, VerdictKind
-from tests.jobs.jobs_benches import NODE, STATEMENTS, Workshop, workshop
+from tests.jobs.jobs_benches import STATEMENTS, Workshop, workshop
 from tests.jobs.jobs_builder import Builder
 from tests.jobs.jobs_facts import OTHER, PEER, a_job, asked
 from tests.model.model_facts import plain
@@ -189,7 +189,7 @@ def ended(result: Succeeded | Failed, peer: str = PEER) -> Assignment:
 
 
 def verdict(kind: VerdictKind, result: str = "") -> Verdict:
-    return Verdict(kind=kind, agree=1, denominator=2, needed=2, verified=1, result=result, accuses=())
+    return Verdict(kind=kind, agree=2, denominator=2, needed=2, verified=1, result=result, accuses=())
 
 
 @pytest.mark.parametrize(
@@ -210,15 +210,17 @@ async def test_a_verdict_is_logged_once_and_opens_the_order(
     lost = asked(job, "0a" * 32, AssignmentState.LOST)
     for _ in range(2):
         await Summing(shop.desk).log_verdict(job, [lost, *rows], judged)
-    assert shop.log.size == 1
-    payload = entries.read(shop.log.entry(0), STATEMENTS.public).payload
-    assert isinstance(payload, entries.Unknown)
-    summary = json.loads(payload.payload)
-    opened = summary["predicate"]["f2fbuild_order"]
-    assert salted(bytes.fromhex(opened["salt"]), opened["payload"].encode()) == salted(
-        job.salt, job.order.encode()
+    assert shop.log.size == 2
+    order, payload = (
+        entries.read(shop.log.entry(index), STATEMENTS.public).payload for index in range(shop.log.size)
     )
-    assert NODE in json.dumps(summary["predicate"]["verifier"])
+    assert isinstance(payload, entries.VerdictSummary)
+    summary = json.loads(payload.statement)
+    opened = summary["predicate"]["f2fbuild_order"]
+    sealed = salted(bytes.fromhex(opened["salt"]), opened["payload"].encode())
+    assert order == entries.Order(commit=sealed)
+    assert opened["entry"] == 0
+    assert summary["predicate"]["verifier"] == {"id": shop.log.key.name}
     sources = [source.name for source in job.offer.sources]
     assert [subject["name"] for subject in summary["subject"]] == (named or sources)
     assert {one["digest"]["sha256"] for one in summary["predicate"]["inputAttestations"]} == {

@@ -8,10 +8,15 @@ from typing import Any
 
 from f2fbuild.ledger import entry
 from f2fbuild.ledger.checkpoint import Checkpoint, log_vkey, origin_of, sign_checkpoint
-from f2fbuild.model import statement
-from f2fbuild.model.job import BuildDefinition, Dependency
+from f2fbuild.ledger.commitment import salted
+from f2fbuild.model import statement, svr
+from f2fbuild.model.job import BuildDefinition, Dependency, JobClass, Quorum
+from f2fbuild.model.job import Order as OrderText
 from f2fbuild.model.outcome import ExitClass, Failed, Product, Result, Stage, Succeeded
 from f2fbuild.model.signing import Role, SigningKey, derive_seed
+from f2fbuild.model.subject import Subject
+from f2fbuild.model.summary import Figures, Summary, encode_summary
+from f2fbuild.model.verdict import VerdictKind
 from f2fbuild.model.vkey import VerifierKey, format_vkey
 
 _VECTORS = Path(__file__).parent.parent / "vectors" / "ledger"
@@ -133,3 +138,39 @@ def outcome(origin: str, result: Result, index: int = 1) -> entry.Outcome:
         details=SOME,
     )
     return entry.Outcome(statement=statement.encode(build).payload)
+
+
+ORDERED = OrderText(
+    build_key=DEFINITION.build_key,
+    job_class=JobClass.TESTING,
+    quorum=Quorum(builders=2, agree=2),
+    created=1_200_000,
+    deadline=1_800_000,
+    nonce="0f" * 16,
+)
+ORDER_SALT = bytes(range(32))
+
+
+def order_entry() -> entry.Order:
+    return entry.Order(commit=salted(ORDER_SALT, ORDERED.encode()))
+
+
+def verdict_summary(
+    origin: str, order_index: int = 1, *, kind: VerdictKind = VerdictKind.AGREE, salt: bytes = ORDER_SALT
+) -> entry.VerdictSummary:
+    summary = Summary(
+        verifier=origin,
+        order_index=order_index,
+        order=ORDERED,
+        salt=salt,
+        figures=Figures(kind=kind, agree=2, denominator=2, needed=2, verified=2),
+        subjects=(Subject(name="hello.rpm", sha256=SOME, canonical=SOME),),
+        outcomes=(SOME,),
+        at=1_200_600,
+    )
+    return entry.VerdictSummary(statement=encode_summary(summary).payload)
+
+
+def audit_result(origin: str) -> entry.AuditResult:
+    result = svr.evidence_result(origin, "equivocation.evidence", SOME, svr.Property.EQUIVOCATION, 1_200_600)
+    return entry.AuditResult(statement=svr.encode_result(result))

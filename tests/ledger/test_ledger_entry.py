@@ -16,8 +16,23 @@ from f2fbuild.model.envelope import seal
 from f2fbuild.model.outcome import ClosingReason
 from f2fbuild.model.tree import leaf_hash
 from f2fbuild.model.vkey import format_vkey
-from tests.ledger.ledger_helpers import ALICE, BOB, DEFINITION, SOME, acceptance, failure, outcome, product
+from tests.ledger.ledger_helpers import (
+    ALICE,
+    BOB,
+    DEFINITION,
+    SOME,
+    acceptance,
+    audit_result,
+    failure,
+    outcome,
+    product,
+    verdict_summary,
+)
 
+MODE_CHANGE = entry.ModeChange(
+    old=entry.Mode.DISTRIBUTED, new=entry.Mode.TRUSTED_ONLY, forced=True, reason=SOME
+)
+REVOCATION = entry.Revocation(certificate=0, reason=entry.RevocationReason.COMPROMISED)
 OURS = "application/vnd.f2fbuild.{}+json"
 digests = st.binary(min_size=32, max_size=32).map(bytes.hex)
 indices = st.integers(0, 2**53 - 1)
@@ -29,7 +44,14 @@ payloads = st.one_of(
     ),
     st.builds(entry.Commitment, acceptance=indices, digest=digests),
     st.builds(entry.Closing, acceptance=indices, reason=st.sampled_from(ClosingReason)),
-    st.builds(entry.Unknown, payload_type=st.just(OURS.format("revocation")), payload=st.binary()),
+    st.builds(entry.SeenHeads, heads=digests),
+    st.tuples(st.permutations(list(entry.Mode)), st.booleans(), digests).map(
+        lambda drawn: entry.ModeChange(old=drawn[0][0], new=drawn[0][1], forced=drawn[1], reason=drawn[2])
+    ),
+    st.builds(entry.Revocation, certificate=indices, reason=st.sampled_from(entry.RevocationReason)),
+    st.builds(entry.Unknown, payload_type=st.just(OURS.format("wish")), payload=st.binary()),
+    st.just(verdict_summary(ALICE.origin)),
+    st.just(audit_result(ALICE.origin)),
     st.just(ALICE.certificate()),
     st.just(outcome(ALICE.origin, failure())),
 )
@@ -53,19 +75,25 @@ def test_kinds() -> None:
         entry.Kind.CLOSING: entry.Closing(acceptance=1, reason=ClosingReason.INFRA),
         entry.Kind.OUTCOME: outcome(ALICE.origin, product(b"x")),
         entry.Kind.NODE_CERTIFICATE: ALICE.certificate(),
+        entry.Kind.VSA: verdict_summary(ALICE.origin),
+        entry.Kind.SVR: audit_result(ALICE.origin),
+        entry.Kind.SEEN_HEADS: entry.SeenHeads(heads=SOME),
+        entry.Kind.MODE_CHANGE: MODE_CHANGE,
+        entry.Kind.REVOCATION: REVOCATION,
         entry.Kind.UNKNOWN: entry.Unknown(payload_type="text/plain", payload=b"x"),
     }
+    assert set(kinds) == set(entry.Kind)
     for kind, payload in kinds.items():
         assert entry.decode(*entry.encode(payload)).kind is kind
     assert entry.encode(acceptance())[0] == "application/vnd.f2fbuild.acceptance+json"
 
 
-def test_a_judgement_is_no_outcome() -> None:
-    """Verdict summaries are in-toto statements too, but not of a kind known here."""
-    data = canonical.encode({"predicateType": "https://slsa.dev/verification_summary/v1"})
+def test_an_unknown_predicate_is_an_unknown_entry() -> None:
+    data = canonical.encode({"predicateType": "https://slsa.dev/verification_summary/v2"})
     assert entry.decode("application/vnd.in-toto+json", data).kind is entry.Kind.UNKNOWN
 
 
+MODES = {"from": "distributed", "to": "cautious", "forced": False, "reason": SOME}
 ACCEPTANCE = {"job": SOME, "deadline": 1200, "revealBy": 600, "submitter": SOME, "buildKey": SOME}
 
 
@@ -86,6 +114,15 @@ ACCEPTANCE = {"job": SOME, "deadline": 1200, "revealBy": 600, "submitter": SOME,
         ("commitment", {"acceptance": -1, "commitment": SOME}),
         ("commitment", {"acceptance": True, "commitment": SOME}),
         ("commitment", {"acceptance": 1, "commitment": SOME, "nonce": SOME}),
+        ("seen-heads", {"heads": SOME, "count": 3}),
+        ("seen-heads", {"heads": [SOME]}),
+        ("mode-change", MODES | {"to": "distributed"}),
+        ("mode-change", MODES | {"to": "alone"}),
+        ("mode-change", MODES | {"forced": 1}),
+        ("mode-change", MODES | {"reason": "a strike"}),
+        ("revocation", {"certificate": 0, "reason": "mood"}),
+        ("revocation", {"certificate": SOME, "reason": "retired"}),
+        ("revocation", {"certificate": 0}),
         ("closing", {"acceptance": 1, "reason": "bored"}),
         ("closing", {"acceptance": "1", "reason": "infra"}),
     ],
@@ -103,7 +140,16 @@ def test_malformed_certificates_are_refused(text: bytes) -> None:
         entry.read(sealed, ALICE.statements.public)
 
 
-@pytest.mark.parametrize("text", [b"{}", b"[]", b"{ }"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"{}",
+        b"[]",
+        b"{ }",
+        b'{"predicateType":"https://slsa.dev/verification_summary/v1"}',
+        b'{"predicateType":"https://in-toto.io/attestation/svr/v0.2"}',
+    ],
+)
 def test_malformed_statements_are_refused(text: bytes) -> None:
     sealed = seal("application/vnd.in-toto+json", text, ALICE.statements)
     with pytest.raises(FormatError):

@@ -145,6 +145,7 @@ def _order(**changes: Any) -> bytes:
         _order(created=[]),
         _order(**{"class": "royal"}),
         _order(nonce="0F" * 16),
+        _order(nonce="0f" * 15),
         _order(nonce=5),
         _order(buildKey="00"),
     ],

@@ -48,11 +48,12 @@ async def test_the_verdict_entry_opens_the_order(scene: Scene) -> None:
     await alice.finish(job)
     _, order, summary = alice.entries()
     assert isinstance(order.payload, entries.Order)
-    assert isinstance(summary.payload, entries.Unknown)
-    statement = canonical.decode(summary.payload.payload, where="summary")
+    assert isinstance(summary.payload, entries.VerdictSummary)
+    statement = canonical.decode(summary.payload.statement, where="summary")
     assert statement["predicateType"] == VERIFICATION_SUMMARY
     opened = statement["predicate"]["f2fbuild_order"]
     payload, salt = opened["payload"].encode(), bytes.fromhex(opened["salt"])
+    assert opened["entry"] == 1
     assert salted(salt, payload) == order.payload.commit
     assert Order.decode(payload).job_id == job.id
     assert Order.decode(payload).quorum.agree == 2
@@ -254,7 +255,7 @@ async def test_a_late_result_is_compared_all_the_same(scene: Scene) -> None:
     gate.open.set()
     view = await alice.see(job, lambda view: verdict_of(view)[0] is VerdictKind.DISPUTED)
     assert (view.state, verdict_of(view)) == (JobState.SUCCEEDED, (VerdictKind.DISPUTED, 2, 3))
-    verdicts = [entry for entry in alice.entries() if isinstance(entry.payload, entries.Unknown)]
+    verdicts = [entry for entry in alice.entries() if isinstance(entry.payload, entries.VerdictSummary)]
     assert len(verdicts) == 2
 
 

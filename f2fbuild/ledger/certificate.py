@@ -1,0 +1,34 @@
+"""What the ledger reads of a node certificate: which log it is of, and which key signs the entries.
+
+Whether its owner signed it, and whether it is in date, is for `trust` to say.
+"""
+
+import re
+from dataclasses import dataclass
+
+from f2fbuild.errors import FormatError
+from f2fbuild.ledger.payloads import NodeCertificate
+
+NODE_CERTIFICATE = "text/vnd.f2fbuild.node-certificate"
+_TEXT = re.compile(r"f2fbuild node certificate v1\n(?:.*\n)*?statements ([0-9a-f]{64})\nlog (\S+)\n")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateKeys:
+    """The keys that a node certificate names: the vkey of its log, its statement key (32 bytes)."""
+
+    log: str
+    statements: bytes
+
+
+def certificate_keys(certificate: NodeCertificate, *, where: str = "node certificate") -> CertificateKeys:
+    """Return the keys that bind a log to a statement key.
+
+    Raises:
+        FormatError: not the text of a node certificate.
+    """
+    text = certificate.text.partition(b"\n\n")[0].decode("ascii", "replace")
+    match = _TEXT.match(text)
+    if match is None:
+        raise FormatError("not the text of a node certificate", where=where)
+    return CertificateKeys(log=match[2], statements=bytes.fromhex(match[1]))
