@@ -5,7 +5,7 @@ As in `api.replies`: `schema` names and versions each record; sizes are entries;
 
 import msgspec
 
-from f2fbuild.api.replies import Reply
+from f2fbuild.api.replies import Finding, Reply
 
 
 class LedgerLine(Reply, frozen=True, kw_only=True, tag="f2fbuild.ledger-line/1"):
@@ -72,18 +72,31 @@ class LedgerReport(Reply, frozen=True, kw_only=True, tag="f2fbuild.ledger-report
     problems: tuple[LedgerProblem, ...]
 
 
-class EquivocationProved(Reply, frozen=True, kw_only=True, tag="f2fbuild.equivocation-proved/1"):
-    """The log `origin` signed two heads, of these sizes and roots, that cannot both be true."""
+class EvidenceCertificate(msgspec.Struct, frozen=True, kw_only=True):
+    """A node certificate that a finding rests on: `gpg --verify SIGNATURE TEXT` must name its owner."""
 
-    origin: str
-    vkey: str
-    sizes: tuple[int, int]
-    roots: tuple[str, str]
+    owner: str
+    node: str
+    text: str
+    signature: str
 
 
-class DivergenceProved(Reply, frozen=True, kw_only=True, tag="f2fbuild.divergence-proved/1"):
-    """Two logs hold signed results of one build key that differ."""
+class EvidenceProved(Reply, frozen=True, kw_only=True, tag="f2fbuild.evidence-proved/1"):
+    """What a file of evidence proves: `against` an origin or an owner, or against nobody when it is empty.
 
-    build_key: str
-    origins: tuple[str, str]
-    results: tuple[str, str]
+    `files` are those that --split wrote: text and signature of each certificate.
+    """
+
+    kind: str
+    claim: str
+    against: str
+    origins: tuple[str, ...]
+    facts: tuple[str, ...]
+    certificates: tuple[EvidenceCertificate, ...]
+    files: tuple[str, ...]
+
+
+class FindingShown(Reply, frozen=True, kw_only=True, tag="f2fbuild.finding-shown/1"):
+    """A finding that nothing proves to others."""
+
+    finding: Finding

@@ -35,8 +35,8 @@ PROOF_BYTES = 1_024 * KIB
 MIRROR_UPDATE_BYTES = 1024 * MIB
 """Bytes fetched for one advance of a friend's log: several years of a busy builder, not a full disk."""
 
-EVIDENCE_BYTES = 40 * MIB
-"""Bytes of an evidence file: two product lists of 16 MiB at the very worst, a few kB as a rule."""
+EVIDENCE_BYTES = 44 * MIB
+"""Bytes of an evidence file: two product lists of 16 MiB in base64 at the very worst, a few kB as a rule."""
 
 EVIDENCE_PARTS = 16
 """Parts of an evidence file: divergent results need at most 12."""

@@ -37,7 +37,7 @@ def findings(node: SceneNode) -> list[Finding]:
     return node.parts.findings.list()
 
 
-def prove(found: Finding) -> evidence.EquivocationFinding | evidence.DivergenceFinding:
+def prove(found: Finding) -> evidence.Finding:
     """What anybody can check of a finding."""
     return evidence.check(Path(found.evidence).read_bytes())
 

@@ -348,19 +348,19 @@ def test_evidence(place: Home) -> None:
     (record,) = records(place.run("ledger", "evidence", "check", str(file), "--json").stdout)
     assert forked.exit_code == 0
     assert f"the log {ALICE.origin} signed two heads that cannot both be true" in forked.stdout
-    assert (record["schema"], record["origin"]) == ("f2fbuild.equivocation-proved/1", ALICE.origin)
-    assert record["sizes"] == [12, 12]
+    assert (record["schema"], record["kind"]) == ("f2fbuild.evidence-proved/1", "equivocation")
+    assert (record["against"], record["origins"]) == (ALICE.origin, [ALICE.origin])
+    assert f"against {ALICE.origin}" in forked.stdout
+    assert all(fact.startswith("size 12  root ") for fact in record["facts"])
     file.write_bytes(divergence(place, b"one", b"two"))
     differs = place.run("ledger", "evidence", "check", str(file))
     (record,) = records(place.run("ledger", "evidence", "check", str(file), "--json").stdout)
     assert differs.exit_code == 0
-    assert record["schema"] == "f2fbuild.divergence-proved/1"
+    assert (record["kind"], record["against"]) == ("divergent-results", "")
     assert record["origins"] == [ALICE.origin, BOB.origin]
-    assert len(set(record["results"])) == 2
-    assert all(
-        f"{result}  {origin}" in differs.stdout
-        for result, origin in zip(record["results"], record["origins"], strict=True)
-    )
+    assert "against nobody by itself" in differs.stdout
+    assert len(set(record["facts"])) == 2
+    assert all(fact in differs.stdout for fact in record["facts"])
 
 
 def test_evidence_that_proves_nothing(place: Home) -> None:
@@ -371,9 +371,9 @@ def test_evidence_that_proves_nothing(place: Home) -> None:
     for data, code in (
         (same, 11),
         (divergence(place, b"one", b"one"), 11),
-        (whole[:-10], 1),
-        (whole.replace(b"\n12\n", b"\n13\n"), 1),
-        (b"", 1),
+        (whole[:-10], 11),
+        (whole.replace(b"-----BEGIN OLD-----\n", b"-----BEGIN OLD-----\nAAAA"), 11),
+        (b"", 11),
     ):
         file.write_bytes(data)
         result = place.run("ledger", "evidence", "check", str(file))

@@ -6,8 +6,9 @@ any directory is read with `--vkey`. No other command knows the ledger's files.
 
 import click
 
-from f2fbuild.cli.commands.ledger.checking import evidence, verify
+from f2fbuild.cli.commands.ledger.checking import verify
 from f2fbuild.cli.commands.ledger.entries import checkpoint, log, proof, show
+from f2fbuild.cli.commands.ledger.evidence import evidence
 
 
 @click.group()
