@@ -206,4 +206,4 @@ class Follower:
 
 
 def _read_on(mirror: Mirror, reviewed: Reviewed, end: int) -> Reviewed | Broken:
-    return review(reviewed, mirror.entries(reviewed.size, end))
+    return review(reviewed, mirror.entries(reviewed.size, end), mirror.entry)

@@ -13,7 +13,8 @@ from f2fbuild.ledger import tiles
 from f2fbuild.ledger.checkpoint import Checkpoint, open_checkpoint
 from f2fbuild.ledger.edge import Edge, grow, partial_files
 from f2fbuild.ledger.entry import Entry, Kind, read
-from f2fbuild.ledger.files import CHECKPOINT, read_file
+from f2fbuild.ledger.files import CHECKPOINT, read_entries, read_file
+from f2fbuild.ledger.openings import check_statement
 from f2fbuild.ledger.promises import fold_promises
 from f2fbuild.ledger.review import bound_key
 from f2fbuild.limits import REPORT_PROBLEMS, TILE_WIDTH
@@ -112,9 +113,16 @@ class _Check:
             if self._statements is not None:
                 decoded = read(entry, self._statements)
                 self._kinds[decoded.kind] += 1
+                problem = check_statement(decoded, index, self._key.name, self._earlier, self._statements)
+                if problem:
+                    self._blame(f"entry {index}", problem)
                 yield index, decoded
         except F2FError as error:
             self._blame(f"entry {index}", error.what)
+
+    def _earlier(self, index: int) -> bytes:
+        (entry,) = read_entries(self._directory, self._head.size, index, index + 1)
+        return entry
 
     def _compare(self, files: Mapping[tiles.Resource, bytes]) -> None:
         for resource, data in files.items():

@@ -4,12 +4,13 @@ That the entries are those of the signed tree is known before; here is asked wha
 an entry, so one that breaks the rules breaks the log for ever.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 
 from f2fbuild.errors import F2FError, FormatError, LedgerError
 from f2fbuild.ledger.entry import NodeCertificate, certificate_keys, decode, read
-from f2fbuild.ledger.promises import NOTHING_OWED, Promises, fold_promises
+from f2fbuild.ledger.openings import check_statement
+from f2fbuild.ledger.promises import NOTHING_OWED, Account, Promises
 from f2fbuild.model.envelope import unseal
 from f2fbuild.model.vkey import VerifierKey, format_vkey
 
@@ -35,21 +36,29 @@ class Broken:
     why: str
 
 
-def review(since: Reviewed, entries: Iterable[bytes]) -> Reviewed | Broken:
-    """Return where the review stands after the next `entries` of the log, or the first one out of order."""
-    index, promises = since.size, since.promises
+def review(since: Reviewed, entries: Iterable[bytes], earlier: Callable[[int], bytes]) -> Reviewed | Broken:
+    """Return where the review stands after the next `entries` of the log, or the first one out of order.
+
+    Args:
+        since: where it stood before.
+        entries: the next ones, in order.
+        earlier: returns any entry of the log that comes before the last of `entries`.
+    """
+    index, account = since.size, Account(since.promises)
     for data in entries:
         try:
             if index == 0 and bound_key(data, since.key) != since.statement_key:
                 return Broken(index=index, why="certifies another statement key than this node is known by")
-            promises = fold_promises([(index, read(data, since.statement_key))], promises)
+            entry = read(data, since.statement_key)
+            problem = account.take(index, entry) or check_statement(
+                entry, index, since.key.name, earlier, since.statement_key
+            )
         except F2FError as error:
             return Broken(index=index, why=error.what)
-        if promises.problems:
-            ((_, why),) = promises.problems
-            return Broken(index=index, why=why)
+        if problem:
+            return Broken(index=index, why=problem)
         index += 1
-    return Reviewed(key=since.key, statement_key=since.statement_key, size=index, promises=promises)
+    return replace(since, size=index, promises=account.promises)
 
 
 def bound_key(entry: bytes, key: VerifierKey, *, where: str = "entry 0") -> bytes:

@@ -41,5 +41,11 @@ EVIDENCE_BYTES = 44 * MIB
 EVIDENCE_PARTS = 16
 """Parts of an evidence file: divergent results need at most 12."""
 
+SEEN_HEADS = 50_000
+"""Heads in one list of seen heads: 25 friends that each announce as many origins as they may."""
+
+SEEN_HEADS_BYTES = 16 * MIB
+"""Bytes of such a list; a head takes some 200."""
+
 REPORT_PROBLEMS = 100
 """Problems that one check of a log names: a ruined log would fill the screen."""

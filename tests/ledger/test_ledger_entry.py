@@ -227,7 +227,7 @@ def test_promises_kept() -> None:
         outcome(ALICE.origin, product(b"x"), index=1),
         acceptance(),
     )
-    assert promises == Promises(open=(6,), problems=())
+    assert (promises.open, promises.committed, promises.problems) == ((6,), frozenset(), ())
 
 
 def test_promises_broken() -> None:

@@ -11,9 +11,23 @@ from hypothesis import strategies as st
 from f2fbuild.ledger import entry
 from f2fbuild.ledger.promises import Promises
 from f2fbuild.ledger.review import Broken, Reviewed, review
+from f2fbuild.ledger.standing import Standing
+from f2fbuild.model import canonical
 from f2fbuild.model.envelope import seal
 from f2fbuild.model.outcome import ClosingReason
-from tests.ledger.ledger_helpers import ALICE, BOB, SOME, acceptance, failure, outcome, product
+from f2fbuild.model.verdict import VerdictKind
+from tests.ledger.ledger_helpers import (
+    ALICE,
+    BOB,
+    SOME,
+    acceptance,
+    audit_result,
+    failure,
+    order_entry,
+    outcome,
+    product,
+    verdict_summary,
+)
 
 HISTORY: list[entry.Payload] = [
     ALICE.certificate(),
@@ -26,7 +40,13 @@ HISTORY: list[entry.Payload] = [
     acceptance(),
     acceptance(),
     entry.Commitment(acceptance=8, digest=SOME),
+    order_entry(),
+    verdict_summary(ALICE.origin, 10),
+    audit_result(ALICE.origin),
+    entry.SeenHeads(heads=SOME),
+    verdict_summary(ALICE.origin, 10, kind=VerdictKind.DISPUTED),
 ]
+STANDING = Standing(keys=entry.certificate_keys(ALICE.certificate()), certificates=(0,))
 BEGUN = Reviewed(key=ALICE.vkey, statement_key=ALICE.statements.public)
 
 
@@ -39,19 +59,26 @@ def test_a_good_log_in_parts(cuts: set[int]) -> None:
     entries, reviewed = written(*HISTORY), BEGUN
     edges = [0, *sorted(cuts), len(entries)]
     for start, end in itertools.pairwise(edges):
-        after = review(reviewed, entries[start:end])
+        after = review(reviewed, entries[start:end], entries.__getitem__)
         assert isinstance(after, Reviewed)
         reviewed = after
-    owed = Promises(open=(7, 8), committed=frozenset({8}))
+    owed = Promises(open=(7, 8), committed=frozenset({8}), standing=STANDING)
     assert reviewed == replace(BEGUN, size=len(HISTORY), promises=owed)
 
 
 def test_nothing_new() -> None:
-    assert review(BEGUN, []) == BEGUN
+    assert review(BEGUN, [], [].__getitem__) == BEGUN
 
 
 def foreign(*payloads: entry.Payload) -> list[bytes]:
     return BOB.write(*payloads)
+
+
+def strange_outcome() -> entry.Outcome:
+    """Open a commitment, and name no builder."""
+    predicate: dict[str, canonical.Value] = {"f2fbuild_acceptance": 1, "f2fbuild_nonce": SOME}
+    kind = "https://in-toto.io/attestation/test-result/v0.1"
+    return entry.Outcome(statement=canonical.encode({"predicate": predicate, "predicateType": kind}))
 
 
 def malformed() -> bytes:
@@ -72,10 +99,22 @@ def malformed() -> bytes:
         (written(*HISTORY[:5], HISTORY[4]), 5, "closes no open acceptance"),
         (written(*HISTORY[:4], HISTORY[3]), 4, "a second time"),
         (written(*HISTORY[:4], outcome(ALICE.origin, failure(), index=7)), 4, "closes no open acceptance"),
+        (written(*HISTORY[:4], outcome(BOB.origin, failure(), index=1)), 4, "speaks for another log"),
+        (written(*HISTORY[:4], strange_outcome()), 4, "speaks for another log"),
+        (written(HISTORY[0], audit_result(BOB.origin)), 1, "speaks for another log"),
+        (written(HISTORY[0], order_entry(), verdict_summary(BOB.origin)), 2, "speaks for another log"),
+        (written(HISTORY[0], order_entry(), verdict_summary(ALICE.origin, 0)), 2, "opens no order"),
+        (written(HISTORY[0], order_entry(), verdict_summary(ALICE.origin, 2)), 2, "opens no order"),
+        (written(HISTORY[0], verdict_summary(ALICE.origin, 2), order_entry()), 1, "opens no order"),
+        (
+            written(HISTORY[0], order_entry(), verdict_summary(ALICE.origin, salt=bytes(32))),
+            2,
+            "opens no order",
+        ),
     ],
 )
 def test_the_first_entry_out_of_order_is_named(entries: Sequence[bytes], index: int, why: str) -> None:
-    broken = review(BEGUN, entries)
+    broken = review(BEGUN, entries, entries.__getitem__)
     assert isinstance(broken, Broken)
     assert broken.index == index
     assert why in broken.why
@@ -83,12 +122,14 @@ def test_the_first_entry_out_of_order_is_named(entries: Sequence[bytes], index: 
 
 
 def test_a_log_of_a_node_that_is_known_by_another_key() -> None:
-    broken = review(replace(BEGUN, statement_key=BOB.statements.public), written(*HISTORY))
+    broken = review(replace(BEGUN, statement_key=BOB.statements.public), written(*HISTORY), [].__getitem__)
     assert broken == Broken(index=0, why="certifies another statement key than this node is known by")
 
 
 def test_later_parts_are_held_to_what_came_before() -> None:
     entries = written(*HISTORY[:7], HISTORY[6])
-    before = review(BEGUN, entries[:7])
+    before = review(BEGUN, entries[:7], entries.__getitem__)
     assert isinstance(before, Reviewed)
-    assert review(before, entries[7:]) == Broken(index=7, why="closes no open acceptance (1)")
+    assert review(before, entries[7:], entries.__getitem__) == Broken(
+        index=7, why="closes no open acceptance (1)"
+    )
