@@ -30,8 +30,8 @@ class Remembered:
     """What was remembered when a head was last signed.
 
     `before` is the head that was durable then, `following` the one that was about to be signed; a crash
-    leaves the log at either. `followed` says that somebody else may have seen a head. A `retired` log was replaced
-    by that of a later epoch.
+    leaves the log at either. `followed` says that somebody else may have seen a head. A `retired` log was
+    replaced by that of a later epoch.
     """
 
     before: Checkpoint

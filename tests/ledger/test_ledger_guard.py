@@ -203,6 +203,6 @@ def test_every_decision_is_reached() -> None:
 def test_the_greatest_head_that_was_certainly_signed_is_the_previous_one(
     size: int, remembered: Remembered | None, answers: dict[str, Answer], known: int
 ) -> None:
-    found = last_known(situation(size, remembered, **answers))
+    found = last_known(replace(situation(size, remembered), answers=answers))
     assert found == head(known)
     assert known or found.root == EMPTY_ROOT
