@@ -36,6 +36,11 @@ class Findings:
         self._database = database
         self._directory = directory
         self._clock = clock
+        self._callbacks: list[Callable[[], None]] = []
+
+    def on_record(self, callback: Callable[[], None]) -> None:
+        """Call `callback` after every finding that is new."""
+        self._callbacks.append(callback)
 
     def record(self, kind: str, *, owner: str, node: str, evidence: bytes, detail: str) -> Finding:
         """Keep a finding; the same evidence, or the same words without any, is kept once."""
@@ -48,6 +53,8 @@ class Findings:
             "INSERT INTO finding (kind, owner, node, evidence_path, found, detail) VALUES (?, ?, ?, ?, ?, ?)",
             (kind, owner, node, path, found, detail),
         )
+        for callback in self._callbacks:
+            callback()
         return Finding(kind=kind, owner=owner, node=node, evidence=path, found=found, detail=detail)
 
     def list(self) -> list[Finding]:

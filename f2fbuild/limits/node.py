@@ -78,6 +78,9 @@ REFUSALS_REMEMBERED = 100
 JOBS_PER_FRIEND = 4
 """Open jobs that one friend's node is offered at once; it says itself when it is busy."""
 
+NOTES_SECONDS = 3600
+"""Seconds between two looks whether heads that this node follows have changed; noted once a day at most."""
+
 TIDY_SECONDS = 3600
 """Seconds between two rounds of forgetting what has ended."""
 

@@ -9,7 +9,6 @@ at, by its digest alone: no log, owner or friend is named here.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 from f2fbuild.errors import FormatError
@@ -26,13 +25,6 @@ _PROPERTY = re.compile(r"[A-Z][A-Z0-9_]{0,63}", re.ASCII)
 _URI = re.compile(r"https://[!-~]{1,200}", re.ASCII)
 
 
-class Property(StrEnum):
-    """What this program verifies; others may verify more."""
-
-    EQUIVOCATION = "F2FBUILD_EQUIVOCATION_PROVED"
-    DIVERGENCE = "F2FBUILD_DIVERGENCE_PROVED"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerificationResult:
     """What `verifier` (an origin) found true of `subjects` under `policies` (URIs, sorted).
@@ -47,13 +39,13 @@ class VerificationResult:
     at: int
 
 
-def evidence_result(verifier: str, name: str, digest: str, proved: Property, at: int) -> VerificationResult:
-    """Return the result of checking an evidence file: `digest` is its SHA-256, `at` when it was checked."""
+def evidence_result(verifier: str, kind: str, digest: str, at: int) -> VerificationResult:
+    """Return the result of an evidence file of this kind and SHA-256 that proves what it says."""
     return VerificationResult(
         verifier=verifier,
-        subjects=(Subject(name=name, sha256=digest),),
+        subjects=(Subject(name=f"{kind}.evidence", sha256=digest),),
         policies=(EVIDENCE_POLICY,),
-        properties=(str(proved),),
+        properties=(f"F2FBUILD_{kind.upper().replace('-', '_')}_PROVED",),
         at=rounded(at),
     )
 

@@ -19,6 +19,7 @@ from f2fbuild import limits
 from f2fbuild.audit.compare import judge
 from f2fbuild.audit.findings import Findings
 from f2fbuild.audit.follow import Follower
+from f2fbuild.audit.noting import Notes, Sources
 from f2fbuild.errors import F2FError
 from f2fbuild.jobs.access import BlobAccess
 from f2fbuild.jobs.bench import Bench
@@ -32,6 +33,8 @@ from f2fbuild.jobs.journal import Journal
 from f2fbuild.jobs.queue import Queue
 from f2fbuild.jobs.submit import Submission
 from f2fbuild.jobs.tasks import Tasks
+from f2fbuild.ledger.checkpoint import Checkpoint
+from f2fbuild.ledger.evidence import unvouched
 from f2fbuild.ledger.log import Log
 from f2fbuild.ledger.mirror import Mirror
 from f2fbuild.model.friend import Friend
@@ -280,6 +283,25 @@ class Parts:
         follower = Follower(self.paths.mirrors, self.reach, self.findings)
         self._stack.callback(follower.close)
         return follower
+
+    @cached_property
+    def notes(self) -> Notes:
+        """Logs what this node has seen and verified of other logs."""
+        sources = Sources(
+            findings=self.findings,
+            heads=self._followed_heads,
+            vouch=unvouched,
+            clock=self._needs.clock,
+            random=secrets.token_bytes,
+            tell=self._needs.tell,
+        )
+        notes = Notes(self.database, self.blobs, self.journal, sources)
+        self.findings.on_record(notes.wake)
+        return notes
+
+    def _followed_heads(self) -> list[Checkpoint]:
+        mirrors = [self.mirrored(friend) for friend, _, _ in self.friendships.all()]
+        return [mirror.head for mirror in mirrors if mirror is not None and mirror.size]
 
     def mirrored(self, friend: Friend) -> Mirror | None:
         """Return the copy of a friend's log, None when it is damaged: that must not hide the friend."""

@@ -175,6 +175,18 @@ CREATE TABLE event (
 """
 """What happened to a job, for those who watch. `seq` never goes back, so a watcher resumes after it."""
 
+_NOTES = """
+CREATE TABLE note (
+    name TEXT PRIMARY KEY,
+    entry BLOB NOT NULL,
+    log_size INTEGER NOT NULL CHECK (log_size >= 0),
+    made INTEGER NOT NULL,
+    blob TEXT NOT NULL DEFAULT '',
+    written INTEGER NOT NULL DEFAULT 0 CHECK (written IN (0, 1))
+) STRICT
+"""
+"""Entries about other logs, decided before they are written: what, the log's size then, the blob it seals."""
+
 _INDICES = (
     "CREATE INDEX friend_by_owner ON friend (owner)",
     "CREATE INDEX friend_by_alias ON friend (alias)",
@@ -205,5 +217,6 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         _EVENTS,
         *_INDICES,
     ),
+    (_NOTES,),
 )
 """Migration n leads from schema version n to n + 1."""

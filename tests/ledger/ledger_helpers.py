@@ -172,5 +172,5 @@ def verdict_summary(
 
 
 def audit_result(origin: str) -> entry.AuditResult:
-    result = svr.evidence_result(origin, "equivocation.evidence", SOME, svr.Property.EQUIVOCATION, 1_200_600)
+    result = svr.evidence_result(origin, "equivocation", SOME, 1_200_600)
     return entry.AuditResult(statement=svr.encode_result(result))

@@ -85,6 +85,13 @@ def test_a_summary_has_the_fields_that_slsa_requires_and_opens_the_order() -> No
     assert said["slsaVersion"] == "1.2"
 
 
+def test_fewer_than_ordered_do_not_pass() -> None:
+    with pytest.raises(FormatError, match="fewer agree"):
+        decode_summary(encode_summary(summary(agree=2, asked=3)).payload)
+    failed = summary(VerdictKind.DIVERGED, agree=2, asked=3)
+    assert decode_summary(encode_summary(failed).payload) == failed
+
+
 def test_many_subjects_become_a_blob() -> None:
     many = tuple(Subject(name=f"{n:05}", sha256=f"{n:064x}") for n in range(40_000))
     encoded = encode_summary(replace(summary(), subjects=many))

@@ -12,7 +12,6 @@ from f2fbuild.model import canonical
 from f2fbuild.model.subject import Subject
 from f2fbuild.model.svr import (
     EVIDENCE_POLICY,
-    Property,
     VerificationResult,
     decode_result,
     encode_result,
@@ -20,7 +19,7 @@ from f2fbuild.model.svr import (
 )
 
 ORIGIN = "f2fbuild.invalid/log/" + "0f" * 32
-RESULT = evidence_result(ORIGIN, "fork.evidence", "e1" * 32, Property.EQUIVOCATION, 1_790_000_999)
+RESULT = evidence_result(ORIGIN, "divergent-results", "e1" * 32, 1_790_000_999)
 
 digests = st.binary(min_size=32, max_size=32).map(bytes.hex)
 words = st.from_regex(r"[A-Z][A-Z0-9_]{0,63}", fullmatch=True)
@@ -31,12 +30,12 @@ def test_a_result_has_the_fields_that_svr_requires() -> None:
     assert canonical.decode(encode_result(RESULT)) == {
         "_type": "https://in-toto.io/Statement/v1",
         "predicate": {
-            "properties": ["F2FBUILD_EQUIVOCATION_PROVED"],
+            "properties": ["F2FBUILD_DIVERGENT_RESULTS_PROVED"],
             "timeCreated": "2026-09-21T14:20:00Z",
             "verifier": {"id": ORIGIN, "policies": [{"uri": EVIDENCE_POLICY}]},
         },
         "predicateType": "https://in-toto.io/attestation/svr/v0.2",
-        "subject": [{"digest": {"sha256": "e1" * 32}, "name": "fork.evidence"}],
+        "subject": [{"digest": {"sha256": "e1" * 32}, "name": "divergent-results.evidence"}],
     }
 
 
