@@ -54,8 +54,12 @@ def sign(text: str, name: str, key: SigningKey) -> Note:
 
 def format_note(note: Note) -> bytes:
     """Return the bytes of a note."""
-    lines = (f"{_LINE_START}{s.name} {encode_base64(s.key_id + s.signature)}\n" for s in note.signatures)
-    return (note.text + "\n" + "".join(lines)).encode()
+    return (note.text + "\n" + "".join(format_line(line) for line in note.signatures)).encode()
+
+
+def format_line(line: Signature) -> str:
+    """Return one signature line, its newline included."""
+    return f"{_LINE_START}{line.name} {encode_base64(line.key_id + line.signature)}\n"
 
 
 def parse_note(data: bytes, *, where: str = "signed note") -> Note:
@@ -76,7 +80,7 @@ def parse_note(data: bytes, *, where: str = "signed note") -> Note:
     signed = lines[:-1].split("\n")
     if len(signed) > NOTE_SIGNATURES:
         raise FormatError(f"more than {NOTE_SIGNATURES} signatures", where=where)
-    return Note(text=body + "\n", signatures=tuple(_parse_line(line, where) for line in signed))
+    return Note(text=body + "\n", signatures=tuple(parse_line(line, where=where) for line in signed))
 
 
 def open_note(data: bytes, keys: Sequence[VerifierKey], *, where: str = "signed note") -> Note:
@@ -102,7 +106,12 @@ def open_note(data: bytes, keys: Sequence[VerifierKey], *, where: str = "signed 
     return Note(text=note.text, signatures=tuple(verified.values()))
 
 
-def _parse_line(line: str, where: str) -> Signature:
+def parse_line(line: str, *, where: str = "signature line") -> Signature:
+    """Return the signature in one line, its newline taken off; it is not verified yet.
+
+    Raises:
+        FormatError: not a signature line.
+    """
     name, _, encoded = line.removeprefix(_LINE_START).partition(" ")
     if not line.startswith(_LINE_START) or not _is_name(name):
         raise FormatError("not a signature line", where=where)

@@ -17,6 +17,9 @@ NOTE_BYTES = 1_000_000
 NOTE_SIGNATURES = 100
 """Signatures on a signed note (C2SP signed-note)."""
 
+COSIGNATURE_TIME_BOUND = 2**63
+"""Unix seconds of a cosignature are below this (C2SP tlog-cosignature)."""
+
 TILE_WIDTH = 256
 """Hashes of a full tile (C2SP tlog-tiles)."""
 
