@@ -25,6 +25,8 @@ CALLS: dict[str, type[Request]] = {
     "divergence-list": requests.ListDivergences,
     "divergence-show": requests.GetDivergence,
     "log-list": requests.ListLogs,
+    "log-import": requests.ImportLogs,
+    "log-policy": requests.GetTlogPolicy,
 }
 """Calls with one reply, by the last part of their path `/v1/NAME`."""
 

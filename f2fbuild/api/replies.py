@@ -296,6 +296,33 @@ class Logs(Reply, frozen=True, kw_only=True, tag="f2fbuild.logs/1"):
     findings: tuple[Finding, ...]
 
 
+class ImportedLog(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one log of an archive; `size` is the entries held here afterwards.
+
+    `state` is `advanced`, `unchanged`, `older`, `unknown` (no certificate of its node is held), `own`,
+    `forked`, `violation` or `unusable`; `name` is empty when nobody here is called so.
+    """
+
+    origin: str
+    name: str
+    state: str
+    size: int
+    detail: str
+
+
+class Imported(Reply, frozen=True, kw_only=True, tag="f2fbuild.imported/1"):
+    """The logs of an archive, in the order of their origins."""
+
+    logs: tuple[ImportedLog, ...]
+
+
+class TlogPolicy(Reply, frozen=True, kw_only=True, tag="f2fbuild.tlog-policy/1"):
+    """A C2SP tlog-policy for the log `origin`."""
+
+    origin: str
+    text: str
+
+
 class ErrorReply(Reply, frozen=True, kw_only=True, tag="f2fbuild.error/1"):
     """What went wrong. `error` is the name of an error class of f2fbuild."""
 
@@ -324,5 +351,7 @@ AnyReply: TypeAlias = (
     | Divergence
     | Divergences
     | Logs
+    | Imported
+    | TlogPolicy
     | ErrorReply
 )

@@ -144,3 +144,15 @@ class GetDivergence(Request, frozen=True, kw_only=True):
 
 class ListLogs(Request, frozen=True, kw_only=True):
     """Ask for this node's log and every log it keeps of friends."""
+
+
+class ImportLogs(Request, frozen=True, kw_only=True):
+    """Take in the logs in an archive, a file that this node can read."""
+
+    file: str
+
+
+class GetTlogPolicy(Request, frozen=True, kw_only=True):
+    """Ask which witnesses make a head of a log believable; an empty origin is this node's own log."""
+
+    origin: str = ""

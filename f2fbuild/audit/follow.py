@@ -16,7 +16,7 @@ from f2fbuild.audit.findings import Findings
 from f2fbuild.errors import F2FError, LedgerError, RemoteProtocolError
 from f2fbuild.ledger.checkpoint import parse_log_vkey
 from f2fbuild.ledger.evidence import Side, format_divergence
-from f2fbuild.ledger.mirror import Mirror
+from f2fbuild.ledger.mirror import Fetch, Mirror
 from f2fbuild.ledger.monitor import Advanced, Equivocation, Older, Unchanged, Violation
 from f2fbuild.ledger.proof import format_proof
 from f2fbuild.ledger.review import Broken, Reviewed, review
@@ -130,15 +130,34 @@ class Follower:
             async with await self._reach.call(friend.node_id, request) as exchange:
                 return (await exchange.expect(LogResource)).data
 
-        match await mirror.update(answer.checkpoint, fetch):
-            case Advanced() | Unchanged() | Older():
+        decision = await self.take(friend, answer.checkpoint, fetch)
+        if isinstance(decision, Violation):
+            # The node itself served this; from others' hands it would say nothing of the node.
+            words = f"{decision.reason}: {decision.detail}"
+            self._record(friend, "violation", b"", words)
+            raise LedgerError(words, where=friend.name)
+
+    async def take(
+        self, friend: Friend, note: bytes, fetch: Fetch
+    ) -> Advanced | Unchanged | Older | Violation:
+        """Take in a head of a friend's log, from wherever it and what `fetch` gives came.
+
+        `Violation` accuses nobody yet: who served it is for the caller to know.
+
+        Raises:
+            LedgerError: the log has forked, or breaks its rules; the finding is recorded.
+            F2FError: what `fetch` raises.
+        """
+        mirror = self.mirror(friend)
+        match await mirror.update(note, fetch):
+            case Advanced() | Unchanged() | Older() as meant:
                 await self._review(friend, mirror)
+                return meant
+            case Violation() as violation:
+                return violation
             case Equivocation(evidence=evidence):
                 self._record(friend, "equivocation", evidence, "two heads that cannot both be true")
                 raise LedgerError("the log has forked", where=friend.name)
-            case Violation(reason=reason, detail=detail):
-                self._record(friend, "violation", b"", f"{reason}: {detail}")
-                raise LedgerError(f"{reason}: {detail}", where=friend.name)
             case other:
                 raise LedgerError(f"cannot be followed: {other}", where=friend.name)
 

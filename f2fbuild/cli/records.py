@@ -45,6 +45,24 @@ class LedgerProof(Reply, frozen=True, kw_only=True, tag="f2fbuild.ledger-proof/1
     proof: str
 
 
+class LedgerProved(Reply, frozen=True, kw_only=True, tag="f2fbuild.ledger-proved/1"):
+    """The log `origin` holds the entry at `index` under a signed head of `size`."""
+
+    origin: str
+    index: int
+    size: int
+    kind: str
+    statement_key: str
+
+
+class LedgerExported(Reply, frozen=True, kw_only=True, tag="f2fbuild.ledger-exported/1"):
+    """What was written to `path` (empty: standard output); `logs` are sizes by origin."""
+
+    path: str
+    format: str
+    logs: dict[str, int]
+
+
 class LedgerCheckpoint(Reply, frozen=True, kw_only=True, tag="f2fbuild.ledger-checkpoint/1"):
     """The newest signed head of a log; `root` is hexadecimal, `note` the signed text verbatim."""
 

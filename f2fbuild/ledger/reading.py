@@ -82,6 +82,21 @@ def read_proved(directory: Path, key: VerifierKey, index: int) -> tuple[bytes, P
     return _steadily(directory, key, prove)
 
 
+def read_edge(directory: Path, key: VerifierKey) -> tuple[Head, dict[tiles.Resource, bytes]]:
+    """Return the head and the partial files under it, which the next head takes away; full ones stay.
+
+    Raises:
+        LedgerError: see `read_head`.
+        StorageError: a file is missing or damaged.
+    """
+
+    def gather(head: Head) -> tuple[Head, dict[tiles.Resource, bytes]]:
+        found = tiles.partials(head.checkpoint.size)
+        return head, {resource: read_file(directory, resource) for resource in found}
+
+    return _steadily(directory, key, gather)
+
+
 def read_all(directory: Path, key: VerifierKey, start: int = 0) -> Iterator[tuple[int, bytes]]:
     """Yield (index, entry) from `start` to the end of the log as it is now.
 

@@ -94,6 +94,15 @@ def partials(size: int) -> Iterator[Resource]:
         level += 1
 
 
+def kept_tiles(size: int) -> Iterator[Tile]:
+    """Yield every hash tile that a log of `size` leaves keeps, level by level."""
+    level = 0
+    while items := size >> _LEVEL_BITS * level:
+        for index in range(-(-items // TILE_WIDTH)):
+            yield Tile(level=level, index=index, width=min(TILE_WIDTH, items - index * TILE_WIDTH))
+        level += 1
+
+
 def encode_bundle(entries: Sequence[bytes]) -> bytes:
     """Return the bytes of a bundle: each entry behind its length as uint16be.
 

@@ -52,3 +52,12 @@ SEEN_HEADS_BYTES = 16 * MIB
 
 REPORT_PROBLEMS = 100
 """Problems that one check of a log names: a ruined log would fill the screen."""
+
+ARCHIVE_MEMBERS = 200_000
+"""Files in one archive of logs: some 25 million entries. The reader remembers a name and a place of each."""
+
+ARCHIVE_LOGS = 2_000
+"""Logs in one archive: as many as a friend may announce."""
+
+WITNESS_QUORUM = 2
+"""Independent owners whose cosignatures make a head believable to others (verdicts, "Evidence")."""

@@ -19,6 +19,7 @@ from f2fbuild.model.friend import Friend
 from f2fbuild.model.times import format_time
 from f2fbuild.model.vkey import format_vkey
 from f2fbuild.node.job_handlers import JobHandlers
+from f2fbuild.node.ledger_handlers import LedgerHandlers
 from f2fbuild.node.parts import Parts
 from f2fbuild.trust.explanation import Explanation, explain
 from f2fbuild.trust.issuing import make_card
@@ -52,6 +53,7 @@ class NodeHandlers:
             requests.AddTarget: self._add_target,
             requests.ListLogs: self._logs,
             **self._jobs.table,
+            **LedgerHandlers(parts).table,
         }
 
     async def call(self, request: Request) -> Reply:

@@ -12,7 +12,7 @@ told so. Queries that read more than a screenful belong into a thread with a con
 """
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self, TypeAlias
@@ -177,6 +177,43 @@ class Database:
     def _check_caller(self) -> None:
         if self._writer is not None and self._writer is not _caller():
             raise LocalProtocolError("used inside the transaction of another task", where=str(self._path))
+
+
+def write_tables(
+    path: Path,
+    schema: Sequence[str],
+    lines: Iterable[tuple[str, Bindings]],
+    last: Sequence[str],
+) -> None:
+    """Make `path`, an empty file, a database to be given away: the same lines make the same bytes.
+
+    All of it is one transaction; who is interrupted throws the file away. Any thread may call.
+
+    Args:
+        path: the file.
+        schema: the statements before the lines.
+        lines: statements, each with its values.
+        last: the statements after them, such as indexes.
+
+    Raises:
+        ConflictError: a constraint of the schema forbids a line.
+        StorageError: the disk is full or fails.
+    """
+    with _storage_errors(path):
+        connection = apsw.Connection(str(path))
+        try:
+            for pragma in ("journal_mode = OFF", "synchronous = OFF", "page_size = 4096"):
+                connection.execute(f"PRAGMA {pragma}").fetchall()
+            connection.execute("BEGIN")
+            for statement in schema:
+                connection.execute(statement)
+            for statement, values in lines:
+                connection.execute(statement, values)
+            for statement in last:
+                connection.execute(statement)
+            connection.execute("COMMIT")
+        finally:
+            connection.close()
 
 
 def _caller() -> object:

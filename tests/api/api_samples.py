@@ -188,6 +188,9 @@ LOGS = replies.Logs(
         ),
     ),
 )
+IMPORTED = replies.Imported(
+    logs=(replies.ImportedLog(origin="o", name="bob@elm", state="advanced", size=7, detail=""),)
+)
 CHUNK = replies.LogChunk(job=JOB_ID, who="bob@elm", arch="amd64", offset=0, data=b"checking for gcc\n")
 
 PROTECTIONS = replies.Protections(
@@ -228,6 +231,11 @@ CALLS: dict[type[Request], tuple[Request, Reply]] = {
     requests.ListDivergences: (requests.ListDivergences(), replies.Divergences(divergences=(DIVERGENCE,))),
     requests.GetDivergence: (requests.GetDivergence(job=SHORT), DIVERGENCE),
     requests.ListLogs: (requests.ListLogs(), LOGS),
+    requests.ImportLogs: (requests.ImportLogs(file="/media/stick/logs.tar"), IMPORTED),
+    requests.GetTlogPolicy: (
+        requests.GetTlogPolicy(origin=LOGS.logs[0].origin),
+        replies.TlogPolicy(origin=LOGS.logs[0].origin, text="log x\nquorum none\n"),
+    ),
 }
 STREAMS: dict[type[Request], tuple[Request, tuple[Reply, ...]]] = {
     requests.WatchJob: (requests.WatchJob(job=SHORT), (running(), job())),

@@ -179,11 +179,11 @@ def test_a_payload_goes_as_it_was_signed(place: Home, kept: tuple[str, ...]) -> 
 
 def test_proof(place: Home, kept: tuple[str, ...]) -> None:
     for index, data in enumerate(ALICE.write(*history(ALICE))):
-        result = place.run("ledger", "proof", str(index), *at(kept))
+        result = place.run("ledger", "proof", "write", str(index), *at(kept))
         assert result.exit_code == 0
         checkpoint = verify_proof(parse_proof(result.stdout_bytes), data, ALICE.vkey)
         assert checkpoint.size == len(history(ALICE))
-    (record,) = records(place.run("ledger", "proof", "3", *at(kept), "--json").stdout)
+    (record,) = records(place.run("ledger", "proof", "write", "3", *at(kept), "--json").stdout)
     assert parse_proof(record["proof"].encode()).index == record["index"] == 3
 
 
@@ -194,15 +194,15 @@ def test_checkpoint(place: Home, kept: tuple[str, ...]) -> None:
     assert (record["size"], record["note"].encode()) == (len(history(ALICE)), note)
 
 
-@pytest.mark.parametrize("command", ["show", "proof"])
-def test_no_such_entry(place: Home, kept: tuple[str, ...], command: str) -> None:
-    result = place.run("ledger", command, "12", *at(kept))
+@pytest.mark.parametrize("command", [["show"], ["proof", "write"]])
+def test_no_such_entry(place: Home, kept: tuple[str, ...], command: list[str]) -> None:
+    result = place.run("ledger", *command, "12", *at(kept))
     assert result.exit_code == 2
     assert "no entry 12 in a log of 12" in result.stderr
 
 
 @pytest.mark.parametrize(
-    "command", [["log"], ["checkpoint"], ["verify"], ["show", "0", "--log"], ["proof", "0", "--log"]]
+    "command", [["log"], ["checkpoint"], ["verify"], ["show", "0", "--log"], ["proof", "write", "0", "--log"]]
 )
 def test_another_key_and_no_log(place: Home, kept: tuple[str, ...], command: list[str]) -> None:
     other = place.run("ledger", *command, kept[0], "--vkey", format_vkey(BOB.vkey))
@@ -244,7 +244,13 @@ def test_verify_finds_every_damaged_file(place: Home, kept: tuple[str, ...]) -> 
 
 def test_beside_a_writer(place: Home, kept: tuple[str, ...]) -> None:
     with Log.open(Path(kept[0]), ALICE.log) as log:
-        for command in (["log"], ["checkpoint"], ["verify"], ["proof", "3", "--log"], ["show", "3", "--log"]):
+        for command in (
+            ["log"],
+            ["checkpoint"],
+            ["verify"],
+            ["proof", "write", "3", "--log"],
+            ["show", "3", "--log"],
+        ):
             assert place.run("ledger", *command, *kept).exit_code == 0
             log.append(ALICE.write(acceptance()))
 
@@ -453,7 +459,7 @@ def test_the_own_log_without_a_node(initialised: Home) -> None:
     listed = initialised.run("ledger", "log")
     with nobody_listening():
         checked = initialised.run("ledger", "verify")
-    proof = initialised.run("ledger", "proof", "0")
+    proof = initialised.run("ledger", "proof", "write", "0")
     assert (listed.exit_code, checked.exit_code, proof.exit_code) == (0, 0, 0)
     assert "node oak, epoch 0" in listed.stdout
     assert checked.stdout.startswith("ok  own  1 entries  node-certificate 1\n")
@@ -491,7 +497,7 @@ def test_a_head_that_moves_under_a_reader(
     read_head = reading.read_head
     monkeypatch.setattr(reading, "read_head", read_then_move)
     with Log.open(Path(kept[0]), ALICE.log) as log:
-        result = place.run("ledger", "proof", "3", *at(kept))
+        result = place.run("ledger", "proof", "write", "3", *at(kept))
     assert result.exit_code == 0
     assert parse_proof(result.stdout_bytes).checkpoint == (Path(kept[0]) / "checkpoint").read_bytes()
     assert heads == [12, 13, 13]
@@ -501,7 +507,7 @@ def test_a_damaged_file_is_no_moving_head(place: Home, kept: tuple[str, ...]) ->
     for bundle in (Path(kept[0]) / "tile" / "entries").rglob("*"):
         if bundle.is_file():
             bundle.write_bytes(bundle.read_bytes()[:-1])
-    for command in (["log"], ["show", "3", "--log"], ["proof", "3", "--log"]):
+    for command in (["log"], ["show", "3", "--log"], ["proof", "write", "3", "--log"]):
         result = place.run("ledger", *command, *kept)
         assert result.exit_code == 1
         assert "damaged" in result.stderr

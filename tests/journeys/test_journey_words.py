@@ -219,7 +219,7 @@ QUESTIONS = (
     "divergence show DIVERGED",
     "ledger log",
     "ledger show 0",
-    "ledger proof 0",
+    "ledger proof write 0",
     "ledger checkpoint",
     "ledger verify",
     "ledger verify bob",

@@ -7,8 +7,11 @@ any directory is read with `--vkey`. No other command knows the ledger's files.
 import click
 
 from f2fbuild.cli.commands.ledger.checking import verify
-from f2fbuild.cli.commands.ledger.entries import checkpoint, log, proof, show
+from f2fbuild.cli.commands.ledger.entries import checkpoint, show
 from f2fbuild.cli.commands.ledger.evidence import evidence
+from f2fbuild.cli.commands.ledger.exporting import export, import_
+from f2fbuild.cli.commands.ledger.listing import log
+from f2fbuild.cli.commands.ledger.proving import proof
 
 
 @click.group()
@@ -20,5 +23,5 @@ def ledger() -> None:
     """
 
 
-for _command in (log, show, proof, checkpoint, verify, evidence):
+for _command in (log, show, proof, checkpoint, verify, evidence, export, import_):
     ledger.add_command(_command)

@@ -1,4 +1,4 @@
-"""`f2fbuild ledger log`, `show`, `proof` and `checkpoint`: what stands in a log."""
+"""`f2fbuild ledger show` and `checkpoint`: what stands in a log, verbatim."""
 
 import sys
 from pathlib import Path
@@ -13,34 +13,9 @@ from f2fbuild.cli.output import Output, marked, printable_lines
 from f2fbuild.errors import FormatError, LedgerError, UsageError
 from f2fbuild.ledger import reading
 from f2fbuild.ledger.entry import Entry, NodeCertificate, read
-from f2fbuild.ledger.proof import Proof, format_proof
+from f2fbuild.ledger.proof import Proof
 from f2fbuild.model.envelope import unseal
 from f2fbuild.model.vkey import VerifierKey
-
-
-@click.command()
-@log_argument
-@vkey_option
-@click.option("--start", type=click.IntRange(0), default=0, show_default=True, help="The first index.")
-@command
-def log(output: Output, *, which: str, vkey: str, start: int) -> None:
-    """List the entries of LOG, each read and its signature verified; exits 11 when one cannot be read."""
-    kept, key = find(which, vkey)
-    if not reading.read_head(kept.directory, key).checkpoint.size:
-        output.hint("this log is empty")
-        return
-    unread, statement_key = 0, _statement_key(kept, key)
-    for index, data in reading.read_all(kept.directory, key, start):
-        line = _line(kept, index, data, statement_key)
-        unread += bool(line.problem)
-        if output.json:
-            output.reply(line)
-        elif line.problem:
-            output.line(f"{index:>6}  [red]{'UNREADABLE':<16}[/red]  {marked(line.problem)}")
-        else:
-            output.line(f"{index:>6}  {line.kind:<16}  {marked(line.line)}")
-    if unread:
-        raise LedgerError(f"{unread} entries cannot be read", where=str(kept.directory))
 
 
 @click.command()
@@ -48,6 +23,7 @@ def log(output: Output, *, which: str, vkey: str, start: int) -> None:
 @log_option
 @vkey_option
 @click.option("--payload", "only_payload", is_flag=True, help="Only what was signed, byte for byte.")
+@click.option("--entry", "only_entry", is_flag=True, help="Only the entry as the log holds it: the envelope.")
 @click.option(
     "--split",
     type=click.Path(file_okay=False, path_type=Path),
@@ -58,7 +34,14 @@ def log(output: Output, *, which: str, vkey: str, start: int) -> None:
 )
 @command
 def show(
-    output: Output, *, index: int, which: str, vkey: str, only_payload: bool, split: Path | None
+    output: Output,
+    *,
+    index: int,
+    which: str,
+    vkey: str,
+    only_payload: bool,
+    only_entry: bool,
+    split: Path | None,
 ) -> None:
     """Show the entry INDEX, proved to be in the log and signed by its node.
 
@@ -66,9 +49,9 @@ def show(
     node. On a terminal control characters are replaced; into a file or pipe a payload goes as it is.
     """
     kept, key = find(which, vkey)
-    data, _ = _proved(kept, key, index)
-    statement_key = _statement_key(kept, key)
-    found = _read(data, statement_key, index)
+    data, _ = proved(kept, key, index)
+    statement_key = statement_key_of(kept, key)
+    found = read_signed(data, statement_key, index)
     envelope = unseal(data)
     if split is not None:
         _split(output, found, split)
@@ -84,30 +67,14 @@ def show(
                 entry=data,
             )
         )
-    elif only_payload:
-        _verbatim(envelope.payload)
+    elif only_payload or only_entry:
+        verbatim(envelope.payload if only_payload else data)
     else:
         output.line(f"entry     {index}  of  {kept.origin}")
         output.line(f"kind      {found.kind}  {marked(describe(found.payload))}")
         output.line(f"signed    by {statement_key.hex()}")
         output.line(f"payload   {marked(envelope.payload_type)}, {len(envelope.payload)} bytes")
         click.echo(printable_lines(envelope.payload.decode("utf-8", "replace")))
-
-
-@click.command()
-@click.argument("index", type=click.IntRange(0))
-@log_option
-@vkey_option
-@command
-def proof(output: Output, *, index: int, which: str, vkey: str) -> None:
-    """Print the proof (C2SP tlog-proof) that the entry INDEX is in the log, verified before it is printed."""
-    kept, key = find(which, vkey)
-    _, found = _proved(kept, key, index)
-    text = format_proof(found)
-    if output.json:
-        output.reply(records.LedgerProof(origin=kept.origin, index=index, proof=text.decode()))
-    else:
-        _verbatim(text)
 
 
 @click.command()
@@ -128,10 +95,10 @@ def checkpoint(output: Output, *, which: str, vkey: str) -> None:
             )
         )
     else:
-        _verbatim(head.note)
+        verbatim(head.note)
 
 
-def _statement_key(kept: KeptLog, key: VerifierKey) -> bytes:
+def statement_key_of(kept: KeptLog, key: VerifierKey) -> bytes:
     """Return the key that signs this log's entries: by its entry 0, never by what somebody says."""
     try:
         return reading.bound_statement_key(kept.directory, key)
@@ -139,28 +106,30 @@ def _statement_key(kept: KeptLog, key: VerifierKey) -> bytes:
         raise UsageError("this log is empty", where=kept.title) from error
 
 
-def _proved(kept: KeptLog, key: VerifierKey, index: int) -> tuple[bytes, Proof]:
+def proved(kept: KeptLog, key: VerifierKey, index: int) -> tuple[bytes, Proof]:
+    """Return the entry at `index` and its proof, verified.
+
+    Raises:
+        UsageError: the log has no such entry.
+        F2FError: its files are not those of the signed tree.
+    """
     try:
         return reading.read_proved(kept.directory, key, index)
     except IndexError as error:
         raise UsageError(str(error), where=kept.title) from error
 
 
-def _read(data: bytes, statement_key: bytes, index: int) -> Entry:
+def read_signed(data: bytes, statement_key: bytes, index: int) -> Entry:
+    """Return the entry that this log's node signed.
+
+    Raises:
+        LedgerError: it did not, or its payload is malformed.
+    """
     try:
         return read(data, statement_key, where=f"entry {index}")
     except FormatError as error:
         # What stands in a signed tree and is not readable is a broken promise of the log.
         raise LedgerError(error.what, where=error.where) from error
-
-
-def _line(kept: KeptLog, index: int, data: bytes, statement_key: bytes) -> records.LedgerLine:
-    try:
-        found = _read(data, statement_key, index)
-    except LedgerError as error:
-        return records.LedgerLine(origin=kept.origin, index=index, kind="", line="", problem=error.what)
-    line = describe(found.payload)
-    return records.LedgerLine(origin=kept.origin, index=index, kind=found.kind, line=line, problem="")
 
 
 def _split(output: Output, found: Entry, directory: Path) -> None:
@@ -180,7 +149,7 @@ def _split(output: Output, found: Entry, directory: Path) -> None:
     output.next_steps(f"gpg --verify {signature} {text}")
 
 
-def _verbatim(data: bytes) -> None:
+def verbatim(data: bytes) -> None:
     """Print signed bytes as they are; on a terminal without what could steer it."""
     if sys.stdout.isatty():
         click.echo(printable_lines(data.decode("utf-8", "replace")))

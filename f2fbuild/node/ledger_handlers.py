@@ -1,0 +1,74 @@
+"""The node's answers to its API about logs: archives that are brought, and what makes a head believable."""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from f2fbuild.api import replies, requests
+from f2fbuild.api.replies import Reply
+from f2fbuild.api.requests import Request
+from f2fbuild.audit.importing import Taken, take_in
+from f2fbuild.audit.policy_text import format_policy
+from f2fbuild.errors import UsageError
+from f2fbuild.ledger.carried import Carried
+from f2fbuild.ledger.checkpoint import parse_log_vkey
+from f2fbuild.model.vkey import VerifierKey
+from f2fbuild.node.parts import Parts
+from f2fbuild.store.files import open_regular
+
+
+class LedgerHandlers:
+    """Answers about logs."""
+
+    def __init__(self, parts: Parts) -> None:
+        """Answer from the node's parts."""
+        self._parts = parts
+        self._importing = trio.Lock()
+        self.table: dict[type[Request], Callable[[Any], Awaitable[Reply]]] = {
+            requests.ImportLogs: self._import,
+            requests.GetTlogPolicy: self._policy,
+        }
+
+    async def _import(self, request: requests.ImportLogs) -> replies.Imported:
+        parts = self._parts
+        # One archive at a time: its list of names is what an import keeps in memory.
+        async with self._importing:
+            with open_regular(Path(request.file)) as file:
+                carried = await trio.to_thread.run_sync(Carried, file, request.file)
+                friends = [friend for friend, _, _ in parts.friendships.all()]
+                taken = await take_in(carried, parts.identity.origin, friends, parts.follower)
+        return replies.Imported(logs=tuple(_taken_view(one) for one in taken))
+
+    async def _policy(self, request: requests.GetTlogPolicy) -> replies.TlogPolicy:
+        log, log_owner = self._log(request.origin or self._parts.identity.origin)
+        witnesses: dict[str, dict[str, VerifierKey]] = {}
+        for friend, _, _ in self._parts.friendships.all():
+            verified = self._parts.friendships.certificate(friend.node_id)
+            trusted = self._parts.friendships.refusal(friend.node_id) is None
+            if verified is not None and trusted and friend.owner != log_owner:
+                witnesses.setdefault(friend.owner, {})[friend.node] = verified.certificate.witness
+        text = format_policy(log, witnesses, self._parts.friendships.independent)
+        return replies.TlogPolicy(origin=log.name, text=text)
+
+    def _log(self, origin: str) -> tuple[VerifierKey, str]:
+        """Return the key of a log kept here, and its owner."""
+        own = self._parts.identity.certificate.certificate
+        if origin == own.origin:
+            return own.log, own.owner
+        for friend, _, _ in self._parts.friendships.all():
+            key = parse_log_vkey(friend.vkey)
+            if key.name == origin:
+                return key, friend.owner
+        raise UsageError("no such log here", where=origin, hint="f2fbuild peer list")
+
+
+def _taken_view(taken: Taken) -> replies.ImportedLog:
+    return replies.ImportedLog(
+        origin=f"f2fbuild.invalid/log/{taken.log}",
+        name=taken.friend.name if taken.friend else "",
+        state=str(taken.brought),
+        size=taken.size,
+        detail=taken.detail,
+    )
