@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
 from f2fbuild.errors import FormatError
 from f2fbuild.ledger.checkpoint import Checkpoint, log_vkey, sign_checkpoint
@@ -18,6 +19,13 @@ from f2fbuild.ledger.files import begin
 from f2fbuild.limits import ENTRY_BYTES
 from f2fbuild.model.signing import SigningKey
 from f2fbuild.model.tree import EMPTY_ROOT
+
+Remember: TypeAlias = Callable[[Checkpoint, Checkpoint], None]
+"""Is told (the head now, the head about to be signed) before the new one is signed; raises to prevent it."""
+
+
+def remember_nothing(_now: Checkpoint, _next: Checkpoint) -> None:
+    """Keep no head anywhere else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,10 +42,12 @@ class Log(LogDirectory):
         directory: Path,
         log_key: SigningKey,
         on_commit_point: Callable[[str], None] = no_commit_point,
+        remember: Remember = remember_nothing,
     ) -> None:
         """Open the log of `log_key`; see `LogDirectory` for the errors."""
         super().__init__(directory, log_vkey(log_key.public), on_commit_point)
         self._log_key = log_key
+        self._remember = remember
         self._commit_lock = threading.Lock()
         self._queue_lock = threading.Lock()
         self._queue: list[_Batch] = []
@@ -64,15 +74,18 @@ class Log(LogDirectory):
         log_key: SigningKey,
         *,
         on_commit_point: Callable[[str], None] = no_commit_point,
+        remember: Remember = remember_nothing,
     ) -> "Log":
         """Open an existing log, and recover it if a crash left something unfinished.
+
+        Whatever `remember` raises is raised by `append`, and the log is as it was.
 
         Raises:
             LogInUseError: another process or object has it open.
             LedgerError: no log there, or its files are not those of its checkpoint.
             StorageError: the disk fails.
         """
-        return cls(directory, log_key, on_commit_point)
+        return cls(directory, log_key, on_commit_point, remember)
 
     def append(self, entries: Sequence[bytes]) -> range:
         """Append `entries`, and return their indices once they are durable under a signed checkpoint.
@@ -119,6 +132,7 @@ class Log(LogDirectory):
             self._stage(entries)
             tree = self._staged.frontier
             head = Checkpoint(origin=self.key.name, size=tree.size, root=tree.root)
+            self._remember(self.head, head)
             self._commit(sign_checkpoint(head, self._log_key))
         except BaseException:
             self._discard()

@@ -140,6 +140,25 @@ def test_an_entry_that_is_too_large_harms_nobody(place: Path) -> None:
         check_whole(log, [bytes(65_535)])
 
 
+def test_a_head_is_remembered_before_it_is_signed(place: Path) -> None:
+    told: list[tuple[Checkpoint, Checkpoint]] = []
+
+    def remember(now: Checkpoint, then: Checkpoint) -> None:
+        assert (place / "checkpoint").read_bytes() == log.checkpoint()
+        told.append((now, then))
+        if len(told) == 2:
+            raise StorageError("no room to remember")
+
+    with Log.open(place, ALICE.log, remember=remember) as log:
+        log.append(entries(0, 3))
+        with pytest.raises(StorageError, match="no room"):
+            log.append(entries(3, 300))
+        log.append(entries(3, 1))
+        head = check_whole(log, entries(0, 4))
+    assert [(now.size, then.size) for now, then in told] == [(0, 3), (3, 303), (3, 4)]
+    assert told[-1][1] == head
+
+
 def test_concurrent_appends_share_commits(place: Path) -> None:
     """All batches are in, each in one piece, with fewer heads than batches."""
     heads, started = set[bytes](), threading.Barrier(16)
