@@ -2,10 +2,11 @@
 
 import json
 import os
+import signal
 import subprocess  # noqa: TID251 - the program is run as people run it
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,21 @@ class Home:
             stderr=subprocess.PIPE,
             text=True,
         )
+
+
+def interrupted(process: subprocess.Popen[str], number: signal.Signals = signal.SIGINT) -> str:
+    """Interrupt a program until it has ended, and return what it said on stderr.
+
+    Python sees a signal that comes just before it reads only after it has read: people press Ctrl-C again.
+    """
+    try:
+        for _ in range(20):
+            process.send_signal(number)
+            with suppress(subprocess.TimeoutExpired):
+                return process.communicate(timeout=5)[1]
+    finally:
+        process.kill()
+    raise AssertionError(f"{process.args!r} does not end")
 
 
 def clean_environment() -> dict[str, str]:

@@ -11,7 +11,7 @@ from f2fbuild.model.job import AssignmentState, JobState
 from f2fbuild.model.verdict import EXIT_CODE, VerdictKind
 from tests.api.api_node import Hang
 from tests.api.api_samples import BOB, CAROL, CHUNK, SHORT, assignment, job, running, verdict
-from tests.cli.cli_runs import Home, beside, home, records, whole_node
+from tests.cli.cli_runs import Home, beside, home, interrupted, records, whole_node
 
 
 @pytest.fixture
@@ -137,8 +137,7 @@ def test_an_interrupted_wait_says_what_goes_on(
             # Its own words come before the wait.
             process.stdout.readline()
             process.stdout.readline()
-        process.send_signal(number)
-        _, errors = process.communicate(timeout=120)
+        errors = interrupted(process, number)
         assert node.ended.acquire(timeout=30)
     assert process.returncode == code
     assert said in errors.splitlines(keepends=True)

@@ -1,9 +1,8 @@
 """What a packager says to a job: ids, logs, retry, cancel, download, and what comes back as JSON."""
 
-import signal
 from pathlib import Path
 
-from tests.cli.cli_runs import Home, records
+from tests.cli.cli_runs import Home, interrupted, records
 from tests.journeys.journey_people import (
     SCHEMA,
     begun,
@@ -71,8 +70,7 @@ def test_cancel_ends_who_waits_with_5_even_after_one_was_interrupted(people: tup
         started(ann, "watch-task", job) as hasty,
     ):
         next(lines(hasty))
-        hasty.send_signal(signal.SIGINT)
-        _, said = hasty.communicate(timeout=60)
+        said = interrupted(hasty)
         assert hasty.returncode == 130
         assert said.strip() == f"continue with: f2fbuild watch {job}"
         assert patient.poll() is None
