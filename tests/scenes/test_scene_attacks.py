@@ -161,7 +161,7 @@ async def test_a_full_disk_takes_no_job_and_says_so_on_both_ends(scene: Scene) -
     await scene.start("bob", alter=lambda parts: with_builder(parts, disk_mib=10**9))
     alice = await scene.start("alice")
     await alice.parts.peers.wait_connected(scene.nodes["bob"].id)
-    job = await alice.order(builders=1, agree=1, seconds=4)
+    job = await alice.order(builders=1, agree=1, seconds=8)
     view = await alice.finish(job)
     assert (view.state, view.exit_code) == (JobState.EXPIRED, 8)
     (one,) = view.assignments
@@ -188,7 +188,7 @@ async def test_who_may_not_submit_is_told_the_rule_on_both_ends(scene: Scene) ->
     bob = await scene.start("bob", alter=take_away)
     alice = await scene.start("alice")
     await alice.parts.peers.wait_connected(bob.id)
-    job = await alice.order(builders=1, agree=1, seconds=4)
+    job = await alice.order(builders=1, agree=1, seconds=8)
     view = await alice.finish(job)
     assert (view.state, view.exit_code) == (JobState.EXPIRED, 8)
     (one,) = view.assignments

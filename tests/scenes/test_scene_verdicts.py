@@ -120,7 +120,7 @@ async def test_same_contents_with_other_metadata(scene: Scene) -> None:
 async def test_two_stories_and_nobody_else_to_ask(scene: Scene) -> None:
     cast = await scene.cast("alice", "bob", "mallory", mallory=Workbench(deed=engine.lying()))
     alice = cast[0]
-    job = await alice.order(seconds=8)
+    job = await alice.order(seconds=15)
     view = await alice.finish(job)
     assert (view.state, view.exit_code) == (JobState.FAILED, 10)
     assert verdict_of(view) == (VerdictKind.DIVERGED, 1, 2)
@@ -164,7 +164,7 @@ async def test_nothing_but_trouble_of_the_infrastructure(scene: Scene) -> None:
 async def test_too_little_at_the_deadline(scene: Scene) -> None:
     cast = await scene.cast("alice", "bob", "carol", carol=Workbench(deed=engine.hanging))
     alice, _, carol = cast
-    job = await alice.order(seconds=3)
+    job = await alice.order(seconds=8)
     view = await alice.finish(job)
     assert (view.state, view.exit_code) == (JobState.EXPIRED, 10)
     assert verdict_of(view)[0] is VerdictKind.INCONCLUSIVE
@@ -207,7 +207,7 @@ async def test_a_release_needs_different_hosts(scene: Scene) -> None:
 
 async def test_a_release_from_hosts_of_one_kind_is_not_enough(scene: Scene) -> None:
     cast = await scene.cast("alice", "bob", "carol", "dave")
-    job = await cast[0].order(job_class=JobClass.RELEASE, builders=3, seconds=6)
+    job = await cast[0].order(job_class=JobClass.RELEASE, builders=3, seconds=12)
     view = await cast[0].finish(job)
     assert (view.state, verdict_of(view)[0]) == (JobState.EXPIRED, VerdictKind.INCONCLUSIVE)
 
