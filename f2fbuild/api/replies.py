@@ -10,6 +10,7 @@ import msgspec
 
 from f2fbuild.model.job import AssignmentState, JobClass, JobState
 from f2fbuild.model.verdict import VerdictKind
+from f2fbuild.model.vote import Strike
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema"):
@@ -145,7 +146,10 @@ class Product(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Assignment(msgspec.Struct, frozen=True, kw_only=True):
-    """One builder's part in a job. `origin` and `index` name the entry in its log that says what came out."""
+    """One builder's part in a job. `origin` and `index` name the entry in its log that says what came out.
+
+    `strikes` say why that is no vote; without any it is one as soon as it is revealed and checked.
+    """
 
     peer: str
     owner: str
@@ -158,13 +162,14 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
     index: int | None
     outcome: str
     result: str
+    strikes: tuple[Strike, ...] = ()
     products: tuple[Product, ...]
     last_line: str
     updated: int
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """What the ledger says of a job."""
+    """What the ledger says of a job. `struck` are owners whose statements are no vote."""
 
     kind: VerdictKind
     agree: int
@@ -173,6 +178,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     verified: int
     result: str
     accuses: tuple[str, ...]
+    struck: tuple[str, ...] = ()
 
 
 class Job(Reply, frozen=True, kw_only=True, tag="f2fbuild.job/1"):

@@ -42,6 +42,8 @@ def verdict_line(job: Job) -> str:
             words.append(f"{job.arch}={verdict.result[:12]}")
         if verdict.accuses:
             words.append(f"contradicted: {', '.join(verdict.accuses)}")
+        if verdict.struck:
+            words.append(f"no vote: {', '.join(verdict.struck)}")
     if job.reason:
         words.append(f"({printable(job.reason)})")
     return "  ".join(words)
@@ -70,6 +72,7 @@ def _state(assignment: Assignment, job: Job) -> str:
     who = printable(f"{assignment.alias}@{assignment.node}")
     said = assignment.outcome or str(assignment.state)
     result = f"  result {assignment.result[:12]}" if assignment.result else ""
+    struck = f"  no vote: {', '.join(assignment.strikes)}" if assignment.strikes else ""
     detail = f"  {printable(assignment.detail)}" if assignment.detail else ""
     against = job.verdict is not None and assignment.owner in job.verdict.accuses
-    return f"{who:<20} {mark} {said}{result}{detail}{'  contradicts the others' if against else ''}"
+    return f"{who:<20} {mark} {said}{result}{struck}{detail}{'  contradicts the others' if against else ''}"

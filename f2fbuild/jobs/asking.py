@@ -29,6 +29,7 @@ from f2fbuild.jobs.verifying import Verifying
 from f2fbuild.model.friend import Friend
 from f2fbuild.model.job import AssignmentState
 from f2fbuild.model.outcome import ClosingReason
+from f2fbuild.model.vote import Strike
 from f2fbuild.net.exchange import Exchange, ExchangeFinishedError, PeerFailureError
 from f2fbuild.net.messages import (
     Failure,
@@ -87,6 +88,8 @@ class Asking:
             except BROKEN:
                 # The link tells when it is back; a peer that only breaks exchanges must not make us spin.
                 await trio.sleep(limits.EXCHANGE_RETRY_SECONDS)
+            except LedgerError as error:
+                self._desk.lose(job.id, peer, str(error), strikes=(Strike.BROKEN_PROMISE,))
             except F2FError as error:
                 self._desk.lose(job.id, peer, str(error))
 
@@ -173,7 +176,8 @@ class Asking:
                 self._committed(promise, friend, entry, proof)
             case JobRevealed(entry=entry, proof=proof, attachments=attachments):
                 outcome_statement(friend, entry, proof)
-                self._keep(promise, friend, ending=entry, ending_proof=proof, attachments=tuple(attachments))
+                kept = {"ending": entry, "ending_proof": proof, "attachments": tuple(attachments)}
+                self._keep(promise, friend, **kept, out=True)
                 return True
             case JobClosed(entry=entry, proof=proof):
                 self._closed(entry, proof, promise, friend)
@@ -202,9 +206,13 @@ class Asking:
             self._keep(promise, friend, detail=detail)
 
     def _committed(self, promise: Promise, friend: Friend, entry: bytes, proof: bytes) -> None:
-        if self._desk.queue.assignment(promise.job, friend.node_id).commitment is None:
-            columns = {"commitment": entry, "commitment_proof": proof, "detail": ""}
-            self._desk.advance(promise.job, friend.node_id, AssignmentEvent.COMMIT, **columns)
+        own = self._desk.queue.assignment(promise.job, friend.node_id)
+        if own.commitment is not None:
+            return
+        others = [one for one in self._desk.queue.assignments(promise.job) if one.owner != own.owner]
+        behind = not own.open_book and any(one.out for one in others)
+        columns = {"commitment": entry, "commitment_proof": proof, "behind": behind, "detail": ""}
+        self._desk.advance(promise.job, friend.node_id, AssignmentEvent.COMMIT, **columns)
 
     def _closed(self, entry: bytes, proof: bytes, promise: Promise, friend: Friend) -> None:
         reason = check_closing(friend, entry, proof, promise)

@@ -11,7 +11,7 @@ from f2fbuild.model import statement as statements
 from f2fbuild.model.envelope import unseal
 from f2fbuild.model.job import AssignmentState
 from f2fbuild.model.statement import BuildStatement
-from f2fbuild.model.vote import Ballot, Seat, Vote
+from f2fbuild.model.vote import NOT_COMMITTED, Ballot, Seat, Strike, Vote
 from f2fbuild.store.blobs import BlobStore
 
 _PASSING = ("busy:", "disk-full:")
@@ -78,8 +78,8 @@ def _vote(assignment: Assignment, blobs: BlobStore) -> Vote:
         origin=built.origin,
         index=parse_proof(assignment.ending_proof or b"").index,
         result=built.result,
-        committed=not assignment.late,
-        withheld=assignment.withheld,
+        committed=not NOT_COMMITTED.intersection(assignment.strikes),
+        withheld=not {Strike.WITHHELD, Strike.CHALLENGE_FAILED}.isdisjoint(assignment.strikes),
         verified=assignment.verified,
         facts=json.loads(assignment.facts),
     )

@@ -201,9 +201,10 @@ class Conductor:
         return needed, plan([waiting], candidates, now=now, salt=self._surroundings.salt)
 
     def _assign(self, job: Job, choice: Choice, assignments: list[Assignment]) -> None:
+        open_book = any(one.out for one in assignments)
         if any(one.peer == choice.node for one in assignments):
             # It had refused for the moment; what it is asked for may be another seat now.
-            seat = {"tie_break": choice.tie_break, "replaces": choice.replaces}
+            seat = {"tie_break": choice.tie_break, "replaces": choice.replaces, "open_book": open_book}
             self._desk.advance(job.id, choice.node, AssignmentEvent.OFFER, detail="", **seat)
             return
         self._desk.queue.assign(
@@ -214,6 +215,7 @@ class Conductor:
                 state=AssignmentState.OFFERED,
                 tie_break=choice.tie_break,
                 replaces=choice.replaces,
+                open_book=open_book,
                 deadline=job.order.deadline,
                 updated=self._desk.clock(),
             )

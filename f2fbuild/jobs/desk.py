@@ -13,6 +13,7 @@ from f2fbuild.jobs.journal import Journal
 from f2fbuild.jobs.lifecycle import ASSIGNMENT, AssignmentEvent, next_assignment_state
 from f2fbuild.jobs.queue import Queue
 from f2fbuild.model.signing import SigningKey
+from f2fbuild.model.vote import Strike
 from f2fbuild.store.blobs import BlobStore
 
 
@@ -55,7 +56,7 @@ class Desk:
         self.queue.advance(job, peer, self.clock(), state=state, **columns)
         self.changes.notify(job)
 
-    def lose(self, job: str, peer: str, why: str) -> None:
+    def lose(self, job: str, peer: str, why: str, *, strikes: tuple[Strike, ...] = ()) -> None:
         """Give a builder up, unless its part has ended some other way meanwhile."""
         if AssignmentEvent.LOSE in ASSIGNMENT[self.queue.assignment(job, peer).state]:
-            self.advance(job, peer, AssignmentEvent.LOSE, detail=why[: limits.MESSAGE_TEXT])
+            self.advance(job, peer, AssignmentEvent.LOSE, detail=why[: limits.MESSAGE_TEXT], strikes=strikes)

@@ -152,10 +152,18 @@ class Fulfilment:
                 case Infra() | TimedOut() | Cancelled() as outcome:
                     await self._endings.close(task, closing_reason(outcome), built.report.detail)
                     return
-        shown = self._shown.setdefault(task.job, trio.Event())
-        with trio.move_on_after(max(0, task.reveal_by - self._bench.clock())):
-            await shown.wait()
+        await self._may_reveal(task)
         await self._endings.reveal(task)
+
+    async def _may_reveal(self, task: Task) -> None:
+        """Return when all commitments were shown, or at the time from which nobody's leave is needed.
+
+        The clock is looked at now and then: it goes on while a machine sleeps, and a timer does not.
+        """
+        shown = self._shown.setdefault(task.job, trio.Event())
+        while not shown.is_set() and (left := task.reveal_by - self._bench.clock()) > 0:
+            with trio.move_on_after(min(left, limits.REVEAL_POLL_SECONDS)):
+                await shown.wait()
 
     async def _execute(self, task: Task) -> _Built:
         """Fetch, build and digest; whatever goes wrong becomes the outcome of a report.

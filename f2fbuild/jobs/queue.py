@@ -10,6 +10,7 @@ from f2fbuild.jobs.offer import Offer, from_body, to_body
 from f2fbuild.model import canonical
 from f2fbuild.model.digest import long_id
 from f2fbuild.model.job import AssignmentState, JobState, Order
+from f2fbuild.model.vote import Strike
 from f2fbuild.store.database import Database, Row
 
 
@@ -36,8 +37,11 @@ class Assignment:
 
     `ending` is the outcome or closing entry, `attachments` the blobs that came with it; `result` the digest
     of its result, empty for a closing; `verified` tells whether this node recomputed the result from bytes,
-    `late` whether no earlier commitment opens to it, `withheld` whether the builder did not hand its products
-    over. `facts` is JSON. `replaces` and `tie_break` say why the builder was asked, as in a `Seat`.
+    `strikes` why it is no vote. `facts` is JSON. `replaces` and `tie_break` say why the builder was asked, as
+    in a `Seat`.
+
+    `out` is set before the builder's result may be read by others. `open_book` tells that it was asked when a
+    result of the job was out already, `behind` that it was not, but committed only after one was.
     """
 
     job: str
@@ -58,8 +62,10 @@ class Assignment:
     facts: str = "{}"
     tie_break: bool = False
     replaces: str = ""
-    late: bool = False
-    withheld: bool = False
+    strikes: tuple[Strike, ...] = ()
+    out: bool = False
+    open_book: bool = False
+    behind: bool = False
     deadline: int
     updated: int
 
@@ -212,6 +218,9 @@ def _job(row: Row) -> Job:
 
 
 def _assignment(row: Row) -> Assignment:
-    flags = {name: bool(row[name]) for name in ("tie_break", "verified", "late", "withheld")}
-    attachments = tuple(json.loads(row["attachments"]))
-    return Assignment(**{**row, **flags, "state": AssignmentState(row["state"]), "attachments": attachments})
+    flags = {name: bool(row[name]) for name in ("tie_break", "verified", "out", "open_book", "behind")}
+    lists = {
+        "attachments": tuple(json.loads(row["attachments"])),
+        "strikes": tuple(Strike(word) for word in json.loads(row["strikes"])),
+    }
+    return Assignment(**{**row, **flags, **lists, "state": AssignmentState(row["state"])})

@@ -4,21 +4,18 @@ Each check opens the proof under the log's key, the envelope under the statement
 entry says with what was asked; a promise that does not hold is an error that names the builder.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from f2fbuild.errors import FormatError, LedgerError
+from f2fbuild.errors import LedgerError
 from f2fbuild.ledger import entry as entries
-from f2fbuild.ledger.checkpoint import parse_checkpoint, parse_log_vkey
+from f2fbuild.ledger.checkpoint import parse_log_vkey
 from f2fbuild.ledger.commitment import commitment_digest
-from f2fbuild.ledger.note import parse_note
 from f2fbuild.ledger.proof import parse_proof, verify_proof
 from f2fbuild.model import statement as statements
-from f2fbuild.model.envelope import unseal
 from f2fbuild.model.friend import Friend
 from f2fbuild.model.outcome import ClosingReason, result_digest
 from f2fbuild.model.statement import BuildStatement
-from f2fbuild.model.tree import leaf_hash, verify_inclusion
+from f2fbuild.model.tree import leaf_hash
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,24 +113,3 @@ def opens(commitment: entries.Commitment, built: BuildStatement, promise: Promis
         bytes.fromhex(built.nonce),
     )
     return commitment.digest == digest
-
-
-def all_shown(own: bytes, shown: Sequence[tuple[bytes, bytes]]) -> bool:
-    """Return whether a builder has seen enough to reveal: its own commitment among nothing but commitments.
-
-    A builder does not know who else was asked; it insists that what it is shown (pairs of entry and proof)
-    are commitments that some log holds, and that its own is one of them.
-    """
-    return all(_is_logged_commitment(*one) for one in shown) and own in [entry for entry, _ in shown]
-
-
-def _is_logged_commitment(entry: bytes, proof: bytes) -> bool:
-    try:
-        envelope = unseal(entry)
-        payload = entries.decode(envelope.payload_type, envelope.payload).payload
-        path = parse_proof(proof)
-        head = parse_checkpoint(parse_note(path.checkpoint).text)
-    except FormatError:
-        return False
-    held = verify_inclusion(path.index, head.size, leaf_hash(entry), path.hashes, head.root)
-    return isinstance(payload, entries.Commitment) and held

@@ -30,12 +30,9 @@ class Telling:
 
     async def show(self, job: Job, peer: str, assignments: list[Assignment]) -> None:
         """Show a builder everybody's commitments, after which it reveals; harmless to repeat."""
-        shown = [
-            ShownCommitment(entry=one.commitment, proof=one.commitment_proof)
-            for one in assignments
-            if one.commitment is not None and one.commitment_proof is not None
-        ]
-        request = ShowCommitments(job_id=job.id, commitments=shown)
+        request = ShowCommitments(job_id=job.id, commitments=self._shown(assignments))
+        # From here on its result may be read, so who has not committed by now comes too late.
+        self._desk.queue.advance(job.id, peer, self._desk.clock(), out=True)
         with trio.move_on_after(limits.OFFER_ANSWER_SECONDS):
             try:
                 async with await self._desk.friends.call(peer, request) as exchange:
@@ -43,6 +40,23 @@ class Telling:
             except (PeerFailureError, RemoteProtocolError, *BROKEN):
                 # Not seen means that they are shown again; who follows the job hears what is wrong.
                 return
+
+    def _shown(self, assignments: list[Assignment]) -> list[ShownCommitment]:
+        """Return the commitments that can be shown with their proofs; of a friend that is gone none can."""
+        shown = []
+        for one in assignments:
+            friend = self._desk.friends.find(one.peer)
+            if friend is not None and one.commitment is not None:
+                shown.append(
+                    ShownCommitment(
+                        log=friend.vkey,
+                        acceptance=one.acceptance or b"",
+                        receipt=one.receipt or b"",
+                        entry=one.commitment,
+                        proof=one.commitment_proof or b"",
+                    )
+                )
+        return shown
 
     async def stop(self, job: Job, peer: str) -> None:
         """Tell a builder to stop. Its closing comes to who follows the job."""

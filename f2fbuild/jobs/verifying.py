@@ -21,11 +21,13 @@ from f2fbuild.jobs.receipts import (
     outcome_statement,
 )
 from f2fbuild.ledger.commitment import salted
+from f2fbuild.ledger.proof import parse_proof
 from f2fbuild.model import canonical
 from f2fbuild.model import statement as statements
 from f2fbuild.model.friend import Friend
 from f2fbuild.model.outcome import Succeeded, result_digest
 from f2fbuild.model.statement import BuildStatement
+from f2fbuild.model.vote import Strike
 
 
 class Verifying:
@@ -54,6 +56,7 @@ class Verifying:
         payload = outcome_statement(friend, entry, proof)
         built = check_outcome(friend, payload, await self._products_list(payload, friend), promise)
         fault = await self._recompute(built, friend)
+        withheld = (Strike.WITHHELD,) if fault else ()
         self._desk.queue.advance(
             job.id,
             friend.node_id,
@@ -61,8 +64,7 @@ class Verifying:
             state=next_assignment_state(assignment.state, AssignmentEvent.REVEAL),
             result=result_digest(built.result),
             verified=not fault,
-            withheld=bool(fault),
-            late=not self._was_committed(assignment, friend, promise, built),
+            strikes=(*self._uncommitted(assignment, friend, promise, built), *withheld),
             facts=await self._facts(built, assignment, friend),
             detail=fault[: limits.MESSAGE_TEXT],
         )
@@ -91,13 +93,25 @@ class Verifying:
         same = sorted(found, key=lambda p: p.name) == sorted(built.result.products, key=lambda p: p.name)
         return "" if same else "its products have other digests than it signed"
 
-    def _was_committed(
+    def _uncommitted(
         self, assignment: Assignment, friend: Friend, promise: Promise, built: BuildStatement
-    ) -> bool:
+    ) -> tuple[Strike, ...]:
+        """Return why the outcome is not one that its builder had committed to in time, nothing when it is."""
         if assignment.commitment is None or assignment.commitment_proof is None:
-            return False
+            return (Strike.LATE,)
         commitment = check_commitment(friend, assignment.commitment, assignment.commitment_proof, promise)
-        return opens(commitment, built, promise)
+        outcome = parse_proof(assignment.ending_proof or b"").index
+        if parse_proof(assignment.commitment_proof).index > outcome:
+            return (Strike.LATE,)
+        if not opens(commitment, built, promise):
+            return (Strike.UNOPENED,)
+        return (Strike.BEHIND,) if assignment.behind and self._could_be_read(assignment, built) else ()
+
+    def _could_be_read(self, assignment: Assignment, built: BuildStatement) -> bool:
+        """Return whether another builder's result, out already, is the same: who contradicts did not copy."""
+        others = self._desk.queue.assignments(assignment.job)
+        known = {one.result for one in others if one.out and one.owner != assignment.owner}
+        return bool(known & {result_digest(built.result), ""})
 
     async def _facts(self, built: BuildStatement, assignment: Assignment, friend: Friend) -> str:
         """Return the host facts that the builder declares, as JSON; nothing when it keeps them to itself."""

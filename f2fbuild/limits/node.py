@@ -37,6 +37,9 @@ and inventing more roots must not fill the disk."""
 REVEAL_SECONDS = 24 * 3600
 """Seconds after which a builder reveals on its own: one slow builder must not hide the others' results."""
 
+REVEAL_POLL_SECONDS = 30
+"""Seconds between a builder's looks at the clock while it keeps a result to itself."""
+
 ARTIFACT_DAYS = 30
 """Days for which products and logs are kept for those who may fetch them: disputes take time."""
 

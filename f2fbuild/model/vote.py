@@ -6,9 +6,32 @@ accepted counts, never who answered.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from f2fbuild.model.job import JobClass, Quorum
 from f2fbuild.model.outcome import Result
+
+
+class Strike(StrEnum):
+    """Why a statement is no vote: what the submitter found out about one builder's part in a job.
+
+    `late`: no commitment stands in its log before the outcome. `unopened`: the outcome does not open the
+    commitment. `behind`: the commitment came when another builder's result could be read, and is to the same.
+    `broken-promise`: what it showed is not what it had promised. `withheld`: it did not hand over its
+    products or its log, or other bytes than it signed. `challenge-failed`: it could not tell the hash of its
+    own bytes.
+    """
+
+    LATE = "late"
+    UNOPENED = "unopened"
+    BEHIND = "behind"
+    BROKEN_PROMISE = "broken-promise"
+    WITHHELD = "withheld"
+    CHALLENGE_FAILED = "challenge-failed"
+
+
+NOT_COMMITTED = frozenset({Strike.LATE, Strike.UNOPENED, Strike.BEHIND, Strike.BROKEN_PROMISE})
+"""Strikes that leave a statement without an earlier commitment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +40,7 @@ class Vote:
 
     `owner` is a fingerprint; `origin` and `index` name the outcome entry. `committed`: an earlier commitment
     in that log opens to this result. `withheld`: products or logs were asked for and not handed over, or
-    other bytes than the statement names.
+    other bytes than the statement names, or a challenge to hash them was failed.
     `verified`: this node, or an auditor its policy names, recomputed the result from the builder's bytes.
     `facts` are what the builder says of its host and environment: a hint, never a proof.
     """

@@ -175,8 +175,14 @@ class NoJob(Message, frozen=True, kw_only=True):
 
 
 class ShownCommitment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A commitment of one builder, shown to the others."""
+    """A commitment of one builder, shown to the others.
 
+    `log` is its log's vkey; `acceptance` with its receipt is what it belongs to, `entry` with `proof` itself.
+    """
+
+    log: Annotated[str, Meta(min_length=1, max_length=256)]
+    acceptance: Entry
+    receipt: Proof
     entry: Entry
     proof: Proof
 

@@ -1,13 +1,21 @@
-"""A verdict that accuses somebody becomes an accusation that the auditor turns into evidence."""
+"""What a verdict holds against somebody: accusations that become evidence, and findings of broken rules."""
 
 from f2fbuild import limits
+from f2fbuild.audit.findings import Findings
 from f2fbuild.audit.follow import Accusation, Follower, Testimony
 from f2fbuild.jobs.queue import Assignment, Job
 from f2fbuild.model import statement as statements
+from f2fbuild.model.digest import short_id
 from f2fbuild.model.envelope import unseal
 from f2fbuild.model.job import AssignmentState
 from f2fbuild.model.verdict import Verdict
+from f2fbuild.model.vote import Strike
 from f2fbuild.store.blobs import BlobStore
+
+_WORDS = {
+    Strike.LATE: "shows a result that its log does not commit to before",
+    Strike.UNOPENED: "shows another result than it had committed to",
+}
 
 
 def accuse(
@@ -26,6 +34,15 @@ def accuse(
                     majority=_testimony(majority[0], blobs),
                 )
             )
+
+
+def note_strikes(findings: Findings, job: Job, assignments: list[Assignment]) -> None:
+    """Keep a finding of each strike that is the builder's own doing; who came too late may have been slow."""
+    for one in assignments:
+        for strike in one.strikes:
+            if strike is not Strike.BEHIND:
+                words = f"job {short_id(job.id)}: {one.detail or _WORDS.get(strike, str(strike))}"
+                findings.record(str(strike), owner=one.owner, node=one.peer, evidence=b"", detail=words)
 
 
 def _testimony(assignment: Assignment, blobs: BlobStore) -> Testimony:

@@ -10,8 +10,8 @@ from f2fbuild.errors import FormatError
 from f2fbuild.jobs.bench import Bench
 from f2fbuild.jobs.fulfil import Fulfilment
 from f2fbuild.jobs.intake import Intake, Sender
-from f2fbuild.jobs.receipts import all_shown
 from f2fbuild.jobs.report import Report
+from f2fbuild.jobs.shown import fault_in
 from f2fbuild.ledger.log import Log
 from f2fbuild.net import transfer
 from f2fbuild.net.exchange import Exchange
@@ -117,8 +117,10 @@ class Exchanges:
             return
         if task.commitment_index is not None:
             own = await self._bench.journal.recorded(task.commitment_index)
-            if not all_shown(own.entry, [(one.entry, one.proof) for one in request.commitments]):
-                await exchange.send(Failure(code="not-all-shown", detail="the commitments are not in order"))
+            known = {one.vkey.split("+")[0]: one.statement_key for one, _, _ in self._friendships.all()}
+            fault = fault_in(request.commitments, job=task.job, own=own.entry, known=known)
+            if fault is not None:
+                await exchange.send(Failure(code=str(fault), detail="the commitments are not in order"))
                 return
             self._fulfilment.show(request.job_id)
         await exchange.send(CommitmentsSeen(job_id=request.job_id))

@@ -30,7 +30,7 @@ from f2fbuild.jobs.engine import Engine
 from f2fbuild.jobs.fulfil import Fulfilment
 from f2fbuild.jobs.intake import Capacity, Intake
 from f2fbuild.jobs.journal import Journal
-from f2fbuild.jobs.queue import Queue
+from f2fbuild.jobs.queue import Assignment, Job, Queue
 from f2fbuild.jobs.submit import Submission
 from f2fbuild.jobs.tasks import Tasks
 from f2fbuild.ledger.checkpoint import Checkpoint
@@ -38,13 +38,14 @@ from f2fbuild.ledger.evidence import unvouched
 from f2fbuild.ledger.log import Log
 from f2fbuild.ledger.mirror import Mirror
 from f2fbuild.model.friend import Friend
+from f2fbuild.model.verdict import Verdict
 from f2fbuild.net.connection import LinkSettings
 from f2fbuild.net.handshake import Gate
 from f2fbuild.net.handshake import Identity as LinkIdentity
 from f2fbuild.net.noise import PrivateKey
 from f2fbuild.net.peers import Peers, PeersSettings
 from f2fbuild.node import clock
-from f2fbuild.node.accusing import accuse
+from f2fbuild.node.accusing import accuse, note_strikes
 from f2fbuild.node.config import Settings
 from f2fbuild.node.exchanges import Exchanges
 from f2fbuild.node.friendships import Friendships
@@ -266,9 +267,13 @@ class Parts:
             judge=lambda ballot, ended: judge(ballot, self.friendships.independent, ended=ended),
             candidates=lambda: self.neighbours.candidates(),
             salt=self.identity.seed,
-            judged=lambda job, verdict, asked: accuse(self.follower, self.blobs, job, verdict, asked),
+            judged=self._judged,
         )
         return Conductor(self.desk, self.submission, surroundings)
+
+    def _judged(self, job: Job, verdict: Verdict, asked: list[Assignment]) -> None:
+        accuse(self.follower, self.blobs, job, verdict, asked)
+        note_strikes(self.findings, job, asked)
 
     # The auditor's side
 

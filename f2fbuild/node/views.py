@@ -89,6 +89,7 @@ def _assignment(desk: Desk, assignment: Assignment) -> replies.Assignment:
         index=parse_proof(assignment.ending_proof).index if assignment.ending_proof else None,
         outcome=outcome_word(result),
         result=assignment.result,
+        strikes=assignment.strikes,
         products=products_view(result, verified=assignment.verified),
         last_line=_last_line(desk, assignment),
         updated=assignment.updated,
@@ -113,9 +114,8 @@ def _verdict(job: Job) -> replies.Verdict | None:
     stored = json.loads(job.verdict)
     names = replies.Verdict.__struct_fields__
     fields = {name: stored[name] for name in names}
-    return replies.Verdict(
-        **{**fields, "kind": VerdictKind(fields["kind"]), "accuses": tuple(fields["accuses"])}
-    )
+    owners = {name: tuple(fields[name]) for name in ("accuses", "struck")}
+    return replies.Verdict(**{**fields, **owners, "kind": VerdictKind(fields["kind"])})
 
 
 def _exit_code(job: Job, verdict: replies.Verdict | None, assignments: list[Assignment]) -> int | None:

@@ -203,6 +203,19 @@ _INDICES = (
     "CREATE INDEX event_by_job ON event (job, seq)",
 )
 
+_STRIKES = (
+    "ALTER TABLE assignment ADD COLUMN strikes TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(strikes))",
+    """UPDATE assignment SET strikes = '["late"]' WHERE late""",
+    """UPDATE assignment SET strikes = '["withheld"]' WHERE withheld AND NOT late""",
+    """UPDATE assignment SET strikes = '["late", "withheld"]' WHERE withheld AND late""",
+    "ALTER TABLE assignment DROP COLUMN late",
+    "ALTER TABLE assignment DROP COLUMN withheld",
+    'ALTER TABLE assignment ADD COLUMN "out" INTEGER NOT NULL DEFAULT 0 CHECK ("out" IN (0, 1))',
+    "ALTER TABLE assignment ADD COLUMN open_book INTEGER NOT NULL DEFAULT 0 CHECK (open_book IN (0, 1))",
+    "ALTER TABLE assignment ADD COLUMN behind INTEGER NOT NULL DEFAULT 0 CHECK (behind IN (0, 1))",
+)
+"""Why a builder's statement is no vote, by name; and when its result, or another's, could be read."""
+
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
         _FRIENDS,
@@ -218,5 +231,6 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         *_INDICES,
     ),
     (_NOTES,),
+    _STRIKES,
 )
 """Migration n leads from schema version n to n + 1."""

@@ -15,7 +15,7 @@ from f2fbuild.ledger import entry as entries
 from f2fbuild.model import statement as statements
 from f2fbuild.model.job import AssignmentState
 from f2fbuild.model.outcome import Succeeded
-from f2fbuild.model.vote import Seat
+from f2fbuild.model.vote import Seat, Strike
 from f2fbuild.store.blobs import BlobStore
 from tests.jobs.jobs_builder import Builder
 from tests.jobs.jobs_facts import OTHER, PEER, a_job
@@ -50,7 +50,7 @@ def done(peer: str, statement: statements.BuildStatement) -> Assignment:
 def test_who_accepted_has_a_seat_and_whose_outcome_came_has_a_vote(blobs: BlobStore) -> None:
     job = a_job()
     voted = replace(done(PEER, HONEST), verified=True, facts='{"kernel": "6.1"}', tie_break=True)
-    late = replace(done(OTHER, HONEST), late=True, withheld=True)
+    late = replace(done(OTHER, HONEST), strikes=(Strike.LATE, Strike.WITHHELD))
     lost = replace(
         a_row(job, "0a" * 32, AssignmentState.LOST), acceptance=b"accepted", owner="0A" * 20, replaces="X"
     )

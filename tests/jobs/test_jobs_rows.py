@@ -21,6 +21,7 @@ from f2fbuild.model.digest import long_id, short_id
 from f2fbuild.model.job import AssignmentState, JobState
 from f2fbuild.model.outcome import ClosingReason
 from f2fbuild.model.signing import SigningKey
+from f2fbuild.model.vote import Strike
 from f2fbuild.store.database import ConflictError, Database
 from f2fbuild.store.schema import MIGRATIONS
 from tests.jobs.jobs_facts import OTHER, PEER, a_job, a_task, asked
@@ -116,15 +117,15 @@ def test_assignments_keep_what_builders_said_verbatim(database: Database) -> Non
         ending=b"outcome",
         attachments=("0a" * 32, "0b" * 32),
         verified=True,
-        late=True,
-        withheld=False,
+        strikes=(Strike.LATE,),
+        out=True,
         facts='{"kernel": "6.1"}',
         result="0c" * 32,
     )
     assert said == queue.assignment(job.id, PEER)
     assert (said.acceptance, said.receipt, said.ending) == (b"\x00acceptance", b"proof", b"outcome")
     assert said.attachments == ("0a" * 32, "0b" * 32)
-    assert (said.verified, said.late, said.withheld, said.tie_break) == (True, True, False, False)
+    assert (said.verified, said.strikes, said.out, said.tie_break) == (True, (Strike.LATE,), True, False)
     assert [one.peer for one in queue.assignments(job.id)] == [PEER, OTHER]
     assert queue.assignment(job.id, OTHER) == asked(job, OTHER)
     with pytest.raises(LocalProtocolError):

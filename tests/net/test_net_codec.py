@@ -20,7 +20,14 @@ _TEXTS = st.text(max_size=100)
 _BYTES = st.binary(max_size=300)
 _DIGESTS = st.binary(min_size=32, max_size=32).map(bytes.hex)
 _HASHES = st.binary(min_size=32, max_size=32)
-_COMMITMENT = st.builds(messages.ShownCommitment, entry=_BYTES, proof=_BYTES)
+_COMMITMENT = st.builds(
+    messages.ShownCommitment,
+    log=st.text(min_size=1, max_size=100),
+    acceptance=_BYTES,
+    receipt=_BYTES,
+    entry=_BYTES,
+    proof=_BYTES,
+)
 
 MESSAGES = st.one_of(
     st.builds(messages.OfferAccepted, entry=_BYTES, receipt=_BYTES),
@@ -109,7 +116,9 @@ def test_the_largest_chunk_fits() -> None:
 
 
 def test_a_message_too_large_is_our_fault() -> None:
-    entry = messages.ShownCommitment(entry=b"x" * limits.ENTRY_BYTES, proof=b"")
+    entry = messages.ShownCommitment(
+        log="x", acceptance=b"", receipt=b"", entry=b"x" * limits.ENTRY_BYTES, proof=b""
+    )
     with pytest.raises(LocalProtocolError, match="ShowCommitments"):
         codec.encode(messages.ShowCommitments(job_id=DIGEST, commitments=[entry] * 64))
 

@@ -21,6 +21,8 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Waits that only spare the network are short."""
     monkeypatch.setattr(limits, "EXCHANGE_RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(limits, "REVEAL_POLL_SECONDS", 0.05)
+    monkeypatch.setattr(limits, "CONDUCT_POLL_SECONDS", 1)
     monkeypatch.setattr(limits, "PEERS_POLL_SECONDS", 0.1)
     monkeypatch.setattr(limits, "REDIAL_FIRST_SECONDS", 0.1)
 

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from f2fbuild import limits
+from f2fbuild.cli.tree import summary, verdict_line
 from f2fbuild.jobs import endings
 from f2fbuild.jobs.finished import commitment
 from f2fbuild.jobs.offer import to_body
@@ -22,6 +23,8 @@ from f2fbuild.model.digest import sha256_hex
 from f2fbuild.model.job import AssignmentState, JobState
 from f2fbuild.model.signing import SigningKey
 from f2fbuild.model.verdict import VerdictKind
+from f2fbuild.model.vkey import format_vkey
+from f2fbuild.model.vote import Strike
 from f2fbuild.net.messages import (
     CancelJob,
     CommitmentsSeen,
@@ -220,20 +223,30 @@ async def test_what_belongs_to_others_does_not_exist(scene: Scene) -> None:
 async def test_nothing_is_revealed_before_ones_own_commitment_was_shown(scene: Scene, tmp_path: Path) -> None:
     alice, bob = await scene.cast("alice", "bob")
     job = await submitted(alice, tmp_path)
-    assert isinstance(await ask(alice, bob, offer(alice, bob, job)), OfferAccepted)
+    accepted = await ask(alice, bob, offer(alice, bob, job))
+    assert isinstance(accepted, OfferAccepted)
     await bob.task(job, lambda state: state == "committed")
     answer = await ask(alice, bob, ShowCommitments(job_id=job.id, commitments=[]))
     assert isinstance(answer, Failure)
-    assert answer.code == "not-all-shown"
+    assert answer.code == "own-commitment-missing"
     request = FollowJob(job_id=job.id, log_offset=0, position=0)
     async with await alice.parts.peers.call(bob.id, request) as exchange:
         async for message in exchange:
             if isinstance(message, JobCommitted):
-                shown = ShownCommitment(entry=message.entry, proof=message.proof)
+                shown = ShownCommitment(
+                    log=format_vkey(bob.parts.log.key),
+                    acceptance=accepted.entry,
+                    receipt=accepted.receipt,
+                    entry=message.entry,
+                    proof=message.proof,
+                )
                 break
     task = bob.parts.bench.tasks.get(job.id)
     assert task is not None
     assert task.outcome_index is None
+    twice = await ask(alice, bob, ShowCommitments(job_id=job.id, commitments=[shown, shown]))
+    assert isinstance(twice, Failure)
+    assert twice.code == "log-shown-twice"
     answer = await ask(alice, bob, ShowCommitments(job_id=job.id, commitments=[shown]))
     assert isinstance(answer, CommitmentsSeen)
     await bob.task(job, lambda state: state == "done")
@@ -253,7 +266,7 @@ async def test_products_that_are_withheld_strike_the_vote(scene: Scene) -> None:
     assert view.verdict is not None
     assert (view.verdict.kind, view.verdict.agree) == (VerdictKind.AGREE, 2)
     struck = alice.asked(job, mallory)
-    assert struck.withheld
+    assert struck.strikes == (Strike.WITHHELD,)
     assert not struck.verified
     assert "cannot be counted" in struck.detail
     assert {one.peer for one in view.assignments if one.products[0].verified} == {bob.id, carol.id}
@@ -268,7 +281,7 @@ async def test_other_bytes_than_were_signed_strike_the_vote(scene: Scene) -> Non
     assert view.verdict is not None
     assert (view.verdict.kind, view.verdict.agree, view.verdict.verified) == (VerdictKind.AGREE, 2, 2)
     struck = alice.asked(job, mallory)
-    assert struck.withheld
+    assert struck.strikes == (Strike.WITHHELD,)
     assert struck.detail
 
 
@@ -289,5 +302,10 @@ async def test_what_was_not_committed_to_is_no_vote(scene: Scene, monkeypatch: p
     assert view.verdict is not None
     assert (view.verdict.kind, view.verdict.agree) == (VerdictKind.AGREE, 2)
     late = alice.asked(job, mallory)
-    assert late.late
-    assert not alice.asked(job, cast[1]).late
+    assert late.strikes == (Strike.UNOPENED,)
+    assert alice.asked(job, cast[1]).strikes == ()
+    (found,) = [one for one in alice.parts.findings.list() if one.kind == "unopened"]
+    assert (found.owner, found.node) == (mallory.owner, mallory.id)
+    (line,) = [line for line in summary(view) if "no vote: unopened" in line]
+    assert "mallory" in line
+    assert f"no vote: {mallory.owner}" in verdict_line(view)

@@ -283,7 +283,7 @@ async def test_a_full_disk_here_strikes_nobody_there(scene: Scene) -> None:
     job = await scratch(alice)
     view = await alice.finish(job)
     one = alice.asked(job, scene.nodes["mallory"])
-    assert (one.state, one.withheld, one.detail) == (AssignmentState.LOST, False, "blobs: no room")
+    assert (one.state, one.strikes, one.detail) == (AssignmentState.LOST, (), "blobs: no room")
     assert view.exit_code == 9
 
 
