@@ -6,7 +6,7 @@ import pytest
 
 from f2fbuild.errors import F2FError, FormatError, LedgerError
 from f2fbuild.ledger import evidence
-from f2fbuild.ledger.evidence.certificate import read_node
+from f2fbuild.ledger.evidence.owners import read_node
 from f2fbuild.model.encoding import encode_base64
 from f2fbuild.model.outcome import result_digest
 from f2fbuild.model.vkey import format_vkey

@@ -8,7 +8,7 @@ certificates that they rest on, and a `Vouch` tells which of them the reader kno
 from f2fbuild.errors import FormatError
 from f2fbuild.ledger.evidence import contradiction, divergence, equivocation
 from f2fbuild.ledger.evidence.bound import Side
-from f2fbuild.ledger.evidence.certificate import OwnedNode, Vouch, unvouched
+from f2fbuild.ledger.evidence.owners import OwnedNode, Vouch, unvouched
 from f2fbuild.ledger.evidence.contradiction import (
     ContradictionFinding,
     EpochFinding,

@@ -1,7 +1,7 @@
 """Evidence that an owner contradicts himself: two results of one build key, or two logs in one epoch.
 
 The two results may stand in one log or in those of two nodes or epochs: record and votes belong to the
-owner. That both certificates are the owner's is what GnuPG has to say (`certificate.Vouch`).
+owner. That both certificates are the owner's is what GnuPG has to say (`owners.Vouch`).
 """
 
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from f2fbuild.errors import LedgerError
 from f2fbuild.ledger.evidence.bound import SIDE_PARTS, SIDES, Side, bound_outcome, side_parts
-from f2fbuild.ledger.evidence.certificate import OwnedNode, Vouch, vouched_node
+from f2fbuild.ledger.evidence.owners import OwnedNode, Vouch, vouched_node
 from f2fbuild.ledger.evidence.text import format_parts
 from f2fbuild.model.outcome import result_digest
 

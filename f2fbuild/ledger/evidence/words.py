@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import assert_never
 
-from f2fbuild.ledger.evidence.certificate import OwnedNode
+from f2fbuild.ledger.evidence.owners import OwnedNode
 from f2fbuild.ledger.evidence.contradiction import ContradictionFinding, EpochFinding
 from f2fbuild.ledger.evidence.divergence import DivergenceFinding
 from f2fbuild.ledger.evidence.equivocation import EquivocationFinding
