@@ -71,7 +71,10 @@ class Card(Reply, frozen=True, kw_only=True, tag="f2fbuild.card/1"):
 
 
 class Peer(Reply, frozen=True, kw_only=True, tag="f2fbuild.peer/1"):
-    """One friend's node; `violation` says how an entry of its log breaks the rules, empty while none does."""
+    """One friend's node; `violation` says how an entry of its log breaks the rules, empty while none does.
+
+    `frozen` when its owner tells two stories; `fork` is then the file that proves it.
+    """
 
     id: str
     alias: str
@@ -85,6 +88,7 @@ class Peer(Reply, frozen=True, kw_only=True, tag="f2fbuild.peer/1"):
     refusals: tuple[str, ...]
     log_size: int
     frozen: bool
+    fork: str = ""
     violation: str = ""
     certificate_until: int
 
@@ -149,6 +153,7 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
     """One builder's part in a job. `origin` and `index` name the entry in its log that says what came out.
 
     `strikes` say why that is no vote; without any it is one as soon as it is revealed and checked.
+    `forked` is the file that proves that its owner tells two stories, empty while there is none.
     """
 
     peer: str
@@ -166,6 +171,7 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
     products: tuple[Product, ...]
     last_line: str
     updated: int
+    forked: str = ""
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,10 +12,11 @@ Rules, in the order of the verdicts (the first that applies is given):
 * `inconclusive`: too little yet; the job's end if nobody is left to ask.
 
 An owner has one vote, whatever the number of machines. Statements of one owner that differ count for nobody.
-An outcome without an earlier commitment (it may be copied) and one whose products are withheld (it cannot be
-checked) are no votes. Enough is `max(agree, ⌊denominator / 2⌋ + 1)` owners, so two results cannot both have
-it; the denominator is who accepted. Where several owners must agree, two of them
-must be independent: any number of owners behind a single introducer are one voice.
+An outcome without an earlier commitment (it may be copied), one whose products are withheld (it cannot be
+checked) and one of an owner who is proved to tell two stories are no votes. Enough is `max(agree,
+⌊denominator / 2⌋ + 1)` owners, so two results cannot both have it; the denominator is who accepted. Where
+several owners must agree, two of them must be independent: any number of owners behind a single introducer
+are one voice.
 """
 
 from collections.abc import Callable, Sequence
@@ -56,7 +57,7 @@ def tally(ballot: Ballot) -> Tally:
     contradicting, struck = [], []
     for owner in sorted({seat.owner for seat in ballot.seats}):
         said = [vote for vote in ballot.votes if vote.owner == owner]
-        standing = [vote for vote in said if vote.committed and not vote.withheld]
+        standing = [vote for vote in said if vote.committed and not vote.withheld and not vote.forked]
         if len({result_digest(vote.result) for vote in said}) > 1:
             contradicting.append(owner)
         elif said and not standing:

@@ -5,20 +5,21 @@ mirror and its evidence is a finding; an entry that breaks the log's rules is on
 for ever; a contradiction of two owners becomes evidence as soon as both logs are here (`accuse`).
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
 import trio
 
 from f2fbuild import limits
-from f2fbuild.audit.findings import Findings
+from f2fbuild.audit.accusations import Accusation, Accusations
+from f2fbuild.audit.findings import DIVERGENCE, EQUIVOCATION, VIOLATION, Findings, Found
+from f2fbuild.audit.inspection import side_of
 from f2fbuild.errors import F2FError, LedgerError, RemoteProtocolError
 from f2fbuild.ledger.checkpoint import parse_log_vkey
-from f2fbuild.ledger.evidence import Side, format_divergence
+from f2fbuild.ledger.evidence import format_divergence
 from f2fbuild.ledger.mirror import Fetch, Mirror
 from f2fbuild.ledger.monitor import Advanced, Equivocation, Older, Unchanged, Violation
-from f2fbuild.ledger.proof import format_proof
 from f2fbuild.ledger.review import Broken, Reviewed, review
 from f2fbuild.model.friend import Friend
 from f2fbuild.net.exchange import Exchange
@@ -37,38 +38,30 @@ class Reach(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Testimony:
-    """One side of a contradiction: whose log (node id), the outcome entry, its proof, its products list."""
-
-    peer: str
-    outcome: bytes
-    proof: bytes
-    products: bytes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Accusation:
-    """Two testimonies of one build key that contradict each other; `accused` is the minority's."""
-
-    job: str
-    title: str
-    accused: Testimony
-    majority: Testimony
-
-
 class Follower:
     """Follows friends' logs and keeps the evidence."""
 
-    def __init__(self, directory: Path, reach: Reach, findings: Findings) -> None:
-        """Keep mirrors below `directory`, talk to friends through `reach`."""
+    def __init__(
+        self,
+        directory: Path,
+        reach: Reach,
+        findings: Findings,
+        accusations: Accusations,
+        inspect: Callable[[Friend, str, int, Sequence[bytes]], None],
+    ) -> None:
+        """Keep mirrors below `directory`, talk to friends through `reach`.
+
+        `inspect` is given what came of a friend's log, once it is found to be in order: friend, origin, index
+        of the first entry, entries.
+        """
         self._directory = directory
         self._reach = reach
         self._findings = findings
+        self._accusations = accusations
+        self._inspect = inspect
         self._mirrors: dict[str, Mirror] = {}
         self._reviewed: dict[str, Reviewed] = {}
         self._waiting: set[str] = set()
-        self._accusations: list[Accusation] = []
         self._wanted = trio.Event()
 
     def want(self, peer: str) -> None:
@@ -78,7 +71,7 @@ class Follower:
 
     def accuse(self, accusation: Accusation) -> None:
         """Say that two results contradict each other; evidence is made when both logs are here."""
-        self._accusations.append(accusation)
+        self._accusations.add(accusation)
         self._wake()
 
     async def run(self) -> None:
@@ -88,9 +81,9 @@ class Follower:
             for peer in sorted(self._waiting):
                 self._waiting.discard(peer)
                 await self._follow_contained(peer)
-            while self._accusations:
-                await self._prove(self._accusations.pop(0))
-            if not self._waiting and not self._accusations:
+            for accusation in self._accusations.open():
+                await self._prove(accusation)
+            if not self._waiting:
                 await wanted.wait()
 
     def mirror(self, friend: Friend) -> Mirror:
@@ -99,7 +92,25 @@ class Follower:
         mirror = self._mirrors.get(key.name)
         if mirror is None:
             mirror = self._mirrors[key.name] = Mirror.open(self.directory(friend), key)
+            fork = self._findings.about(EQUIVOCATION, key.name)
+            if fork is not None:
+                self._freeze(mirror, Path(fork.evidence).read_bytes())
         return mirror
+
+    def kept(self, vkey: str) -> Mirror | None:
+        """Return this node's copy of the log with this key, None if there is none: it is not begun now."""
+        key = parse_log_vkey(vkey)
+        mirror = self._mirrors.get(key.name)
+        directory = self._directory / key.name.rsplit("/", 1)[-1]
+        if mirror is None and directory.exists():
+            mirror = self._mirrors[key.name] = Mirror.open(directory, key)
+        return mirror
+
+    def convict(self, origin: str, evidence: bytes) -> None:
+        """Freeze this node's copy of a log that was found out elsewhere; one begun later is frozen then."""
+        mirror = self._mirrors.get(origin)
+        if mirror is not None:
+            self._freeze(mirror, evidence)
 
     def directory(self, friend: Friend) -> Path:
         """Return where this node's copy of a friend's log is kept."""
@@ -134,7 +145,7 @@ class Follower:
         if isinstance(decision, Violation):
             # The node itself served this; from others' hands it would say nothing of the node.
             words = f"{decision.reason}: {decision.detail}"
-            self._record(friend, "violation", b"", words)
+            self._violated(friend, words)
             raise LedgerError(words, where=friend.name)
 
     async def take(
@@ -156,7 +167,17 @@ class Follower:
             case Violation() as violation:
                 return violation
             case Equivocation(evidence=evidence):
-                self._record(friend, "equivocation", evidence, "two heads that cannot both be true")
+                self._findings.record(
+                    Found(
+                        kind=EQUIVOCATION,
+                        owner=friend.owner,
+                        node=friend.node_id,
+                        evidence=evidence,
+                        detail="two heads that cannot both be true",
+                        origin=mirror.key.name,
+                        subject=mirror.key.name,
+                    )
+                )
                 raise LedgerError("the log has forked", where=friend.name)
             case other:
                 raise LedgerError(f"cannot be followed: {other}", where=friend.name)
@@ -168,12 +189,14 @@ class Follower:
         while not mirror.violation and reviewed.size < mirror.size:
             end = min(mirror.size, reviewed.size + limits.TILE_WIDTH)
             match await trio.to_thread.run_sync(_read_on, mirror, reviewed, end):
-                case Reviewed() as reviewed:
-                    self._reviewed[mirror.key.name] = reviewed
+                case Reviewed() as reached:
+                    entries = await trio.to_thread.run_sync(mirror.entries, reviewed.size, end)
+                    self._inspect(friend, mirror.key.name, reviewed.size, entries)
+                    self._reviewed[mirror.key.name] = reviewed = reached
                 case Broken(index=index, why=why):
                     words = f"entry {index}: {why}"
                     # Recorded first: after a crash here the entry is read, and found, again.
-                    self._record(friend, "violation", b"", words)
+                    self._violated(friend, words)
                     await trio.to_thread.run_sync(mirror.note_violation, words)
         if mirror.violation:
             raise LedgerError(mirror.violation, where=friend.name)
@@ -190,34 +213,41 @@ class Follower:
                 return
 
     async def _prove(self, accusation: Accusation) -> None:
-        sides = []
+        """Write the evidence of an accusation, if both logs are here; else it is tried again later."""
+        sides, owners = [], []
         for testimony in (accusation.accused, accusation.majority):
-            await self._follow_contained(testimony.peer)
-            side = self._side(testimony)
-            if side is None:
+            friend = self._reach.find(testimony.peer)
+            if friend is None:
+                # Whoever is no friend any more can be asked for nothing; the verdict stands as it is.
+                self._accusations.settle(accusation)
                 return
-            sides.append(side)
-        accused = self._reach.find(accusation.accused.peer)
-        if accused is not None:
-            evidence = format_divergence((sides[0], sides[1]))
-            self._record(accused, "divergence", evidence, f"contradicted on {accusation.title}")
-
-    def _side(self, testimony: Testimony) -> Side | None:
-        friend = self._reach.find(testimony.peer)
-        if friend is None or self.mirror(friend).size == 0:
-            return None
-        mirror = self.mirror(friend)
-        return Side(
-            log=friend.vkey,
-            certificate=mirror.entry(0),
-            certificate_proof=format_proof(mirror.inclusion(0)),
-            outcome=testimony.outcome,
-            outcome_proof=testimony.proof,
-            products=testimony.products,
+            await self._follow_contained(testimony.peer)
+            mirror = self.mirror(friend)
+            if mirror.size == 0:
+                return
+            owners.append(friend.owner)
+            sides.append(side_of(friend.vkey, mirror, testimony.outcome, testimony.proof, testimony.products))
+        self._findings.record(
+            Found(
+                kind=DIVERGENCE,
+                owner=owners[0],
+                node=accusation.accused.peer,
+                evidence=format_divergence((sides[0], sides[1])),
+                detail=f"contradicted on {accusation.title}",
+                subject=f"{accusation.job} {accusation.accused.peer}",
+            )
         )
+        # If we crash here, the evidence is found under its subject and not written twice.
+        self._accusations.settle(accusation)
 
-    def _record(self, friend: Friend, kind: str, evidence: bytes, detail: str) -> None:
-        self._findings.record(kind, owner=friend.owner, node=friend.node_id, evidence=evidence, detail=detail)
+    def _freeze(self, mirror: Mirror, evidence: bytes) -> None:
+        if not mirror.evidence:
+            mirror.freeze(evidence)
+
+    def _violated(self, friend: Friend, detail: str) -> None:
+        self._findings.record(
+            Found(kind=VIOLATION, owner=friend.owner, node=friend.node_id, evidence=b"", detail=detail)
+        )
 
     def _wake(self) -> None:
         self._wanted.set()

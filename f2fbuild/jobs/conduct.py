@@ -27,7 +27,7 @@ from f2fbuild.jobs.summing import Summing
 from f2fbuild.jobs.telling import Telling
 from f2fbuild.model.digest import short_id
 from f2fbuild.model.job import AssignmentState, JobState
-from f2fbuild.model.verdict import FINAL_STATE, Verdict
+from f2fbuild.model.verdict import FINAL_STATE, Verdict, VerdictKind
 from f2fbuild.model.vote import Ballot
 
 Judge: TypeAlias = Callable[[Ballot, bool], Verdict]
@@ -70,6 +70,10 @@ class Conductor:
 
     async def run(self) -> None:
         """Conduct every open job until cancelled. A job that met trouble is taken up again after a while."""
+        # A crash may have come between a verdict and those who are told of it: they take nothing twice.
+        for job in self._desk.queue.accusing():
+            verdict = stored_verdict(job)
+            self._surroundings.judged(job, verdict, self._desk.queue.assignments(job.id))
         async with trio.open_nursery() as nursery:
             while True:
                 wanted = self._wanted
@@ -270,6 +274,13 @@ def _waiting(job: Job, *, asked: tuple[Asked, ...], ask: AskMore | None) -> Wait
         asked=asked,
         ask=ask,
     )
+
+
+def stored_verdict(job: Job) -> Verdict:
+    """Return the verdict that a judged job's row holds."""
+    fields = json.loads(job.verdict or "{}")
+    lists = {name: tuple(value) for name, value in fields.items() if isinstance(value, list)}
+    return Verdict(**{**fields, **lists, "kind": VerdictKind(fields["kind"])})
 
 
 def _stored(verdict: Verdict) -> str:

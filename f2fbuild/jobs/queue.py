@@ -129,6 +129,17 @@ class Queue:
         rows = self._database.rows("SELECT * FROM job ORDER BY created DESC, id LIMIT ?", (limit,))
         return [_job(row) for row in rows]
 
+    def has_ordered(self, build_key: str) -> bool:
+        """Return whether a job with this build key was ordered here."""
+        return self._database.row("SELECT 1 AS one FROM job WHERE build_key = ?", (build_key,)) is not None
+
+    def accusing(self) -> list[Job]:
+        """Return the jobs whose stored verdict accuses somebody."""
+        rows = self._database.rows(
+            "SELECT * FROM job WHERE json_array_length(verdict, '$.accuses') > 0 ORDER BY created, id"
+        )
+        return [_job(row) for row in rows]
+
     def unfinished(self) -> list[Job]:
         """Return, oldest first, the jobs that have not ended or whose builders have not."""
         rows = self._database.rows(

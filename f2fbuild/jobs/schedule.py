@@ -24,6 +24,7 @@ class WhyNot(Enum):
     BUILDING = ("already-building", "already building a copy (one vote per owner)", False)
     VOTED = ("voted", "has delivered a result (one vote per owner)", False)
     LOST = ("lost", "was lost or cancelled with this job; another owner takes over", False)
+    FORKED = ("forked", "its owner's log tells two stories", False)
     EXCLUDED = ("excluded", "this owner's vote on the same build exists already", False)
     PAUSED = ("paused", "paused", False)
     NO_RIGHT = ("no-right", "may not build for this node", False)
@@ -47,7 +48,8 @@ class Candidate:
 
     `refusal` is trust's rule against it in words, empty when it may build; `slots` is how many jobs of this
     node it gets at once, `busy` how many it has. `lacks` are pairs of format and architecture for which it
-    said that it has no target. `own` marks this node itself.
+    said that it has no target. `own` marks this node itself. `forked` names the evidence that its owner tells
+    two stories, empty while there is none.
     """
 
     node: str
@@ -60,6 +62,7 @@ class Candidate:
     refusal: str = ""
     lacks: frozenset[tuple[str, str]] = frozenset()
     own: bool = False
+    forked: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +152,8 @@ def obtainable(job: Waiting, candidates: Iterable[Candidate], *, now: int) -> bo
 def objection(job: Waiting, candidate: Candidate, *, busy: int, now: int) -> Reason | None:
     """Return the first reason against asking a candidate that has `busy` jobs at `now`, or None."""
     found = (
-        _by_vote(job, candidate)
+        ((WhyNot.FORKED, f"see {candidate.forked}") if candidate.forked else None)
+        or _by_vote(job, candidate)
         or _by_right(candidate)
         or _by_refusal(job, candidate, now)
         or _by_means(job, candidate, busy)

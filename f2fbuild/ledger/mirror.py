@@ -93,6 +93,18 @@ class Mirror(LogDirectory):
         self._keep(VIOLATION, words.encode())
         self._violation = words
 
+    def freeze(self, evidence: bytes) -> None:
+        """Remember, durably and for ever, that the log has forked: the mirror never moves again.
+
+        Args:
+            evidence: proves it; whoever calls has checked that it is of this log.
+
+        Raises:
+            StorageError: the disk is full or fails.
+        """
+        self._keep(EVIDENCE, evidence)
+        self._evidence = evidence
+
     async def update(self, note: bytes, fetch: Fetch) -> Decision:
         """Take the head `note` of the log, pulling what is missing, and return what it meant.
 
@@ -113,7 +125,7 @@ class Mirror(LogDirectory):
                 case NeedsConsistency() | Advanced():
                     decision = await self._pull(open_checkpoint(note, self.key), note, fetch)
             if isinstance(decision, Equivocation):
-                await trio.to_thread.run_sync(self._freeze, decision.evidence)
+                await trio.to_thread.run_sync(self.freeze, decision.evidence)
             return decision
 
     async def _pull(self, head: Checkpoint, note: bytes, fetch: Fetch) -> Decision:
@@ -169,10 +181,6 @@ class Mirror(LogDirectory):
             return Violation(reason=Reason.BAD_PROOF, detail=str(error))
         decision = judge(self.key, self.checkpoint(), note, consistency)
         return problem if isinstance(decision, Advanced) else decision
-
-    def _freeze(self, evidence: bytes) -> None:
-        self._keep(EVIDENCE, evidence)
-        self._evidence = evidence
 
     def _keep(self, name: str, data: bytes) -> None:
         path = self.directory / name

@@ -41,6 +41,21 @@ MIRROR_UPDATE_BYTES = 1024 * MIB
 EVIDENCE_BYTES = 44 * MIB
 """Bytes of an evidence file: two product lists of 16 MiB in base64 at the very worst, a few kB as a rule."""
 
+EVIDENCE_SHOWN_BYTES = 512 * KIB
+"""Bytes of evidence shown to friends: what convicts has a few kB as a rule; larger files stay here."""
+
+EVIDENCE_HOPS = 3
+"""Friends that evidence travels through: as many as a head does, so who hears of a log hears of its fork."""
+
+EVIDENCE_HOUR = 3600
+"""Seconds over which evidence shown by one friend is counted."""
+
+EVIDENCE_PER_HOUR = 60
+"""Files that one friend may show in an hour: each costs up to a dozen signatures and two runs of GnuPG."""
+
+EVIDENCE_PER_FRIEND = 2_000
+"""Files kept that came from one friend: as many as it may have announced logs (`formats.md` section 3)."""
+
 EVIDENCE_PARTS = 16
 """Parts of an evidence file: divergent results need at most 12."""
 

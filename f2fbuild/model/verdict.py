@@ -26,8 +26,8 @@ class Verdict:
     `agree` of `denominator` owners gave the leading result (digest `result`, empty when there is none);
     `needed` would have been enough. `accuses` holds the fingerprints of owners that the majority contradicts,
     `verified` how many of the agreeing votes this node recomputed from bytes. `self_contradicting` owners are
-    counted for nobody, nor are `struck` ones: theirs came without an earlier commitment, or the products were
-    withheld.
+    counted for nobody, nor are `struck` ones: theirs came without an earlier commitment, the products were
+    withheld, or the owner's log tells two stories.
     """
 
     kind: VerdictKind

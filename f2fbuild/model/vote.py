@@ -41,6 +41,7 @@ class Vote:
     `owner` is a fingerprint; `origin` and `index` name the outcome entry. `committed`: an earlier commitment
     in that log opens to this result. `withheld`: products or logs were asked for and not handed over, or
     other bytes than the statement names, or a challenge to hash them was failed.
+    `forked`: this node holds evidence that the owner tells two stories.
     `verified`: this node, or an auditor its policy names, recomputed the result from the builder's bytes.
     `facts` are what the builder says of its host and environment: a hint, never a proof.
     """
@@ -52,6 +53,7 @@ class Vote:
     result: Result
     committed: bool
     withheld: bool = False
+    forked: bool = False
     verified: bool = False
     facts: Mapping[str, str] = field(default_factory=dict)
 

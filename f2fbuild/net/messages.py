@@ -15,6 +15,7 @@ more messages and ends the stream. The table of what answers what:
 | GetHead | Head, NoHead |
 | GetLogResource | LogResource, NoLogResource |
 | AnnounceHead | HeadSeen |
+| ShowEvidence | EvidenceSeen |
 | Refuse | RefusalSeen |
 
 `Failure` may answer anything. Fields of bytes carry signed things verbatim; they are opened by whoever
@@ -260,6 +261,17 @@ class HeadSeen(Message, frozen=True, kw_only=True):
     """The announcement is taken note of."""
 
 
+class ShowEvidence(Message, frozen=True, kw_only=True):
+    """A file that convicts a log or an owner, and how many friends it has come through."""
+
+    evidence: Annotated[bytes, Meta(max_length=limits.EVIDENCE_SHOWN_BYTES)]
+    hops: Annotated[int, Meta(ge=0, lt=limits.EVIDENCE_HOPS)]
+
+
+class EvidenceSeen(Message, frozen=True, kw_only=True):
+    """The evidence is checked and kept, or was known already."""
+
+
 class Refuse(Message, frozen=True, kw_only=True):
     """You may not connect, and why: said once to a known friend before its link is closed."""
 
@@ -290,6 +302,7 @@ Request: TypeAlias = (
     | GetHead
     | GetLogResource
     | AnnounceHead
+    | ShowEvidence
     | Refuse
 )
 """What opens an exchange."""
@@ -314,6 +327,7 @@ Answer: TypeAlias = (
     | LogResource
     | NoLogResource
     | HeadSeen
+    | EvidenceSeen
     | RefusalSeen
     | Failure
 )

@@ -1,8 +1,9 @@
 """What a verdict holds against somebody: accusations that become evidence, and findings of broken rules."""
 
 from f2fbuild import limits
-from f2fbuild.audit.findings import Findings
-from f2fbuild.audit.follow import Accusation, Follower, Testimony
+from f2fbuild.audit.accusations import Accusation, Testimony
+from f2fbuild.audit.findings import Findings, Found
+from f2fbuild.audit.follow import Follower
 from f2fbuild.jobs.queue import Assignment, Job
 from f2fbuild.model import statement as statements
 from f2fbuild.model.digest import short_id
@@ -42,7 +43,9 @@ def note_strikes(findings: Findings, job: Job, assignments: list[Assignment]) ->
         for strike in one.strikes:
             if strike is not Strike.BEHIND:
                 words = f"job {short_id(job.id)}: {one.detail or _WORDS.get(strike, str(strike))}"
-                findings.record(str(strike), owner=one.owner, node=one.peer, evidence=b"", detail=words)
+                findings.record(
+                    Found(kind=str(strike), owner=one.owner, node=one.peer, evidence=b"", detail=words)
+                )
 
 
 def _testimony(assignment: Assignment, blobs: BlobStore) -> Testimony:

@@ -19,6 +19,7 @@ from f2fbuild.net.messages import (
     AnnounceHead,
     CancelJob,
     CommitmentsSeen,
+    EvidenceSeen,
     Failure,
     FollowJob,
     GetHead,
@@ -38,6 +39,7 @@ from f2fbuild.net.messages import (
     Refuse,
     Request,
     ShowCommitments,
+    ShowEvidence,
     WantBlob,
 )
 from f2fbuild.net.signed import Kind, open_message
@@ -58,6 +60,7 @@ class Exchanges:
         intake: Intake,
         fulfilment: Fulfilment,
         follower: Follower,
+        heard: Callable[[str, ShowEvidence], Awaitable[EvidenceSeen | Failure]],
         log: Log,
     ) -> None:
         """Wire what answers: the builder's bench, who may ask, and this node's log."""
@@ -67,6 +70,7 @@ class Exchanges:
         self._fulfilment = fulfilment
         self._report = Report(bench)
         self._follower = follower
+        self._heard = heard
         self._log = log
         self._table: dict[type[Request], tuple[Right | None, _Serve]] = {
             OfferJob: (None, self._offer),
@@ -78,6 +82,7 @@ class Exchanges:
             GetHead: (Right.LEDGER, self._head),
             GetLogResource: (Right.LEDGER, self._resource),
             AnnounceHead: (None, self._announced),
+            ShowEvidence: (None, self._evidence),
             Refuse: (None, self._refused),
         }
 
@@ -164,6 +169,9 @@ class Exchanges:
         # The announcement is a hint to look: the head that counts is the one that is pulled.
         self._follower.want(peer)
         await exchange.send(HeadSeen())
+
+    async def _evidence(self, peer: str, request: ShowEvidence, exchange: Exchange) -> None:
+        await exchange.send(await self._heard(peer, request))
 
     async def _refused(self, peer: str, request: Refuse, exchange: Exchange) -> None:
         self._friendships.note_told(peer, f"{request.reason}: {request.rule} {request.detail}".strip())

@@ -12,18 +12,22 @@ import trio
 
 from f2fbuild import limits
 from f2fbuild.errors import F2FError, FormatError, RefusedError, UsageError
+from f2fbuild.ledger.evidence import OwnedNode
 from f2fbuild.model.friend import Friend
 from f2fbuild.model.vkey import format_vkey
 from f2fbuild.net import dialer
 from f2fbuild.net.hints import Hint, parse_hint
 from f2fbuild.store.database import Database, Row
 from f2fbuild.trust.admission import AdmittedCard, RefusedCard, admit_card
+from f2fbuild.trust.armor import Block, dearmor
 from f2fbuild.trust.binding import CertificateTable, Unbound, VerifiedCertificate
 from f2fbuild.trust.certificate_file import parse_file
 from f2fbuild.trust.gpg import Gnupg
 from f2fbuild.trust.graph import edges, independent, standing
 from f2fbuild.trust.keyring import Keyring
+from f2fbuild.trust.packets import check_signature
 from f2fbuild.trust.policy import Decision, FriendState, Gate, Grants, Known, Question, Refusal, Right, decide
+from f2fbuild.trust.signature import GoodSignature
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +144,19 @@ class Friendships:
         row = self._database.row("SELECT * FROM friend WHERE node = ? AND state = 'active'", (peer,))
         verified = self._table.newest(peer)
         return _friend(row, verified) if row and verified else None
+
+    def author(self, origin: str) -> Friend | None:
+        """Return the friend whose log has this origin, None for logs of others."""
+        return next((one for one, _, _ in self.all() if one.vkey.partition("+")[0] == origin), None)
+
+    def vouches(self, node: OwnedNode) -> bool:
+        """Return whether a certificate in evidence is signed by its owner, whose key is known here."""
+        try:
+            signature = check_signature(dearmor(Block.SIGNATURE, node.signature.decode()))
+        except FormatError:
+            return False
+        made = self._keyring.verify(signature, node.text)
+        return isinstance(made, GoodSignature) and made.owner == node.owner
 
     def all(self) -> list[tuple[Friend, frozenset[Right], tuple[str, ...]]]:
         """Return all friends by alias, each with its rights and dial hints."""

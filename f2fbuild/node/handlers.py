@@ -12,6 +12,7 @@ import trio
 from f2fbuild.api import replies, requests
 from f2fbuild.api.replies import Reply
 from f2fbuild.api.requests import Request
+from f2fbuild.audit.findings import Finding
 from f2fbuild.builder.protections import probe_protections
 from f2fbuild.builder.targets import Target, format_target, parse_target
 from f2fbuild.errors import UsageError
@@ -84,8 +85,13 @@ class NodeHandlers:
             connected=len(parts.peers.connected()),
             jobs_running=len(parts.desk.queue.unfinished()),
             builds_running=parts.fulfilment.building,
-            notices=tuple(f"{one.kind}: {one.detail}" for one in parts.findings.list()),
+            notices=tuple(self._notice(one) for one in parts.findings.list()),
         )
+
+    def _notice(self, one: Finding) -> str:
+        friend = self._parts.friendships.find(one.node)
+        whose = friend.name if friend else one.owner or one.origin
+        return " ".join(part for part in (f"{one.kind}:", whose, one.detail, one.evidence) if part)
 
     async def _protections(self, _request: requests.GetProtections) -> replies.Protections:
         found = await probe_protections()
@@ -133,7 +139,7 @@ class NodeHandlers:
         offer = parts.friendships.refused_offer(friend.node_id)
         said += [f"here: an offer was refused: {offer}"] if offer else []
         verified = parts.friendships.certificate(friend.node_id)
-        mirror = parts.mirrored(friend)
+        mirror, fork = parts.mirrored(friend), parts.convictions.of(friend)
         connected = friend.node_id in parts.peers.connected()
         return replies.Peer(
             id=friend.node_id,
@@ -147,7 +153,8 @@ class NodeHandlers:
             path="direct TCP" if connected else "no link",
             refusals=(*said, *([f"there: {told}"] if told else [])),
             log_size=mirror.size if mirror else 0,
-            frozen=bool(mirror and mirror.evidence),
+            frozen=bool(fork or (mirror and mirror.evidence)),
+            fork=fork,
             violation=mirror.violation if mirror else "",
             certificate_until=verified.certificate.not_after if verified else 0,
         )
@@ -224,7 +231,7 @@ class NodeHandlers:
             statement_key=friend.statement_key.hex(),
             path=str(self._parts.follower.directory(friend)),
             size=mirror.size if mirror else 0,
-            frozen=bool(mirror and mirror.evidence),
+            frozen=bool(self._parts.convictions.of(friend) or (mirror and mirror.evidence)),
             violation=mirror.violation if mirror else "",
         )
 

@@ -53,6 +53,9 @@ class JobHandlers:
             case _:
                 raise UsageError(f"{type(request).__name__} is not answered by a stream")
 
+    def _view(self, job: Job) -> replies.Job:
+        return self._parts.convictions.job(job_view(self._desk, job))
+
     async def _submit(self, request: requests.Submit) -> replies.Job:
         wanted = Wanted(
             target=request.target,
@@ -64,25 +67,25 @@ class JobHandlers:
         )
         job = await self._parts.submission.submit(wanted)
         self._parts.conductor.wake()
-        return job_view(self._desk, job)
+        return self._view(job)
 
     async def _show(self, request: requests.GetJob) -> replies.Job:
-        return job_view(self._desk, self._desk.queue.resolve(request.job))
+        return self._view(self._desk.queue.resolve(request.job))
 
     async def _cancel(self, request: requests.CancelJob) -> replies.Job:
         job = self._desk.queue.resolve(request.job)
         if job.state in final(JOB):
             raise UsageError(f"the job has ended: {job.state}", where=request.job)
-        return job_view(self._desk, self._parts.conductor.cancel(job))
+        return self._view(self._parts.conductor.cancel(job))
 
     async def _retry(self, request: requests.RetryJob) -> replies.Job:
         job = await self._parts.submission.again(self._desk.queue.resolve(request.job))
         self._parts.conductor.wake()
-        return job_view(self._desk, job)
+        return self._view(job)
 
     async def _list(self, request: requests.ListJobs) -> replies.Jobs:
         jobs = self._desk.queue.newest(request.limit)
-        return replies.Jobs(jobs=tuple(job_view(self._desk, job) for job in jobs))
+        return replies.Jobs(jobs=tuple(self._view(job) for job in jobs))
 
     async def _explain(self, request: requests.ExplainJob) -> replies.Explanation:
         job = self._desk.queue.resolve(request.job)
@@ -109,7 +112,7 @@ class JobHandlers:
         last = None
         while True:
             changed = self._desk.changes.next(job.id)
-            view = job_view(self._desk, self._desk.queue.resolve(job.id))
+            view = self._view(self._desk.queue.resolve(job.id))
             if view != last:
                 yield view
             last = view
@@ -131,7 +134,7 @@ class JobHandlers:
             for assignment in wanted:
                 async for chunk in self._chunks(job, assignment, offsets):
                     yield chunk
-            ended = job_view(self._desk, self._desk.queue.resolve(job.id)).exit_code is not None
+            ended = self._view(self._desk.queue.resolve(job.id)).exit_code is not None
             if not request.follow or (ended and not any(one.state in OPEN for one in wanted)):
                 return
             await changed.wait()
@@ -205,7 +208,7 @@ class JobHandlers:
             if not named:
                 raise UsageError("this builder delivered nothing for the job", where=who)
             return named[0]
-        view = job_view(self._desk, job)
+        view = self._view(job)
         if view.verdict is None or view.exit_code != 0:
             hint = "take one builder's with --builder"
             raise DivergenceError("no products were agreed on", where=job.id, hint=hint)

@@ -8,8 +8,9 @@ from f2fbuild import limits
 from f2fbuild.errors import F2FError
 from f2fbuild.jobs.schedule import Candidate
 from f2fbuild.jobs.tasks import OPEN_STATES
+from f2fbuild.net.exchange import Exchange
 from f2fbuild.net.frames import GoAwayReason
-from f2fbuild.net.messages import AnnounceHead, Refuse
+from f2fbuild.net.messages import AnnounceHead, Refuse, Request
 from f2fbuild.trust.policy import Refusal, Right
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class Neighbours:
         """A friend is connected."""
         self._arrived.add(peer)
         self._parts.follower.want(peer)
+        self._parts.passing.wake()
         self._parts.conductor.wake()
         self._wake()
 
@@ -80,9 +82,23 @@ class Neighbours:
                     slots=limits.JOBS_PER_FRIEND,
                     busy=busy[friend.node_id],
                     refusal=refusal,
+                    forked=parts.convictions.of(friend),
                 )
             )
         return found
+
+    def listening(self) -> list[str]:
+        """Return the node ids of connected friends who may hear of ledgers."""
+        parts = self._parts
+        return [
+            peer
+            for peer in sorted(parts.peers.connected())
+            if not isinstance(parts.friendships.decide(peer, Right.LEDGER), Refusal)
+        ]
+
+    async def call(self, peer: str, request: Request) -> Exchange:
+        """Open an exchange; raises when there is no link."""
+        return await self._parts.peers.call(peer, request)
 
     async def run(self) -> None:
         """Tell friends what they should know, until cancelled."""

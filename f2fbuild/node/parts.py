@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import TypeAlias
 
 from f2fbuild import limits
+from f2fbuild.audit.accusations import Accusations
 from f2fbuild.audit.compare import judge
 from f2fbuild.audit.findings import Findings
 from f2fbuild.audit.follow import Follower
+from f2fbuild.audit.inspection import Compared, Inspector
 from f2fbuild.audit.noting import Notes, Sources
 from f2fbuild.errors import F2FError
 from f2fbuild.jobs.access import BlobAccess
@@ -47,10 +49,12 @@ from f2fbuild.net.peers import Peers, PeersSettings
 from f2fbuild.node import clock
 from f2fbuild.node.accusing import accuse, note_strikes
 from f2fbuild.node.config import Settings
+from f2fbuild.node.convictions import Convictions
 from f2fbuild.node.exchanges import Exchanges
 from f2fbuild.node.friendships import Friendships
 from f2fbuild.node.identity import Identity
 from f2fbuild.node.neighbours import Neighbours
+from f2fbuild.node.passing import Judgement, Passing
 from f2fbuild.node.reach import Reach
 from f2fbuild.node.targets import Targets
 from f2fbuild.store.blobs import BlobStore
@@ -230,6 +234,7 @@ class Parts:
             intake=intake,
             fulfilment=self.fulfilment,
             follower=self.follower,
+            heard=self.passing.heard,
             log=self.log,
         )
 
@@ -264,7 +269,9 @@ class Parts:
     def conductor(self) -> Conductor:
         """Conducts jobs to their verdicts."""
         surroundings = Surroundings(
-            judge=lambda ballot, ended: judge(ballot, self.friendships.independent, ended=ended),
+            judge=lambda ballot, ended: judge(
+                self.convictions.ballot(ballot), self.friendships.independent, ended=ended
+            ),
             candidates=lambda: self.neighbours.candidates(),
             salt=self.identity.seed,
             judged=self._judged,
@@ -285,7 +292,13 @@ class Parts:
     @cached_property
     def follower(self) -> Follower:
         """Follows friends' logs."""
-        follower = Follower(self.paths.mirrors, self.reach, self.findings)
+        follower = Follower(
+            self.paths.mirrors,
+            self.reach,
+            self.findings,
+            Accusations(self.database),
+            self.inspector.take,
+        )
         self._stack.callback(follower.close)
         return follower
 
@@ -307,6 +320,40 @@ class Parts:
     def _followed_heads(self) -> list[Checkpoint]:
         mirrors = [self.mirrored(friend) for friend, _, _ in self.friendships.all()]
         return [mirror.head for mirror in mirrors if mirror is not None and mirror.size]
+
+    @cached_property
+    def inspector(self) -> Inspector:
+        """Compares what followed logs say."""
+        sources = Compared(
+            mirror=lambda vkey: self.follower.kept(vkey),
+            products=self.products_list,
+            ordered=self.desk.queue.has_ordered,
+        )
+        return Inspector(self.database, self.findings, sources)
+
+    @cached_property
+    def passing(self) -> Passing:
+        """Shows evidence to friends and hears it from them."""
+        judgement = Judgement(
+            vouch=self.friendships.vouches,
+            author=self.friendships.author,
+            convict=lambda origin, evidence: self.follower.convict(origin, evidence),
+            clock=self._needs.clock,
+        )
+        self.findings.on_record(lambda: self.conductor.wake())
+        return Passing(self.findings, self.neighbours, judgement)
+
+    @cached_property
+    def convictions(self) -> Convictions:
+        """Whose logs tell two stories."""
+        return Convictions(self.findings)
+
+    def products_list(self, digest: str) -> bytes | None:
+        """Return a products list that is kept here, None when it is not."""
+        try:
+            return self.blobs.read(digest, limits.PRODUCTS_LIST_BYTES)
+        except F2FError:
+            return None
 
     def mirrored(self, friend: Friend) -> Mirror | None:
         """Return the copy of a friend's log, None when it is damaged: that must not hide the friend."""

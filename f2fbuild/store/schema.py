@@ -215,6 +215,67 @@ _STRIKES = (
     "ALTER TABLE assignment ADD COLUMN behind INTEGER NOT NULL DEFAULT 0 CHECK (behind IN (0, 1))",
 )
 """Why a builder's statement is no vote, by name; and when its result, or another's, could be read."""
+_FINDING_ORIGIN = "ALTER TABLE finding ADD COLUMN origin TEXT NOT NULL DEFAULT ''"
+"""The log that a finding is about; empty in rows of the first version and where no log is meant."""
+
+_FINDING_SUBJECT = "ALTER TABLE finding ADD COLUMN subject TEXT NOT NULL DEFAULT ''"
+"""What a finding is about within its kind: a subject is found once, however its evidence is written."""
+
+_FINDING_HOPS = "ALTER TABLE finding ADD COLUMN hops INTEGER NOT NULL DEFAULT 0 CHECK (hops >= 0)"
+"""How many friends the evidence came through; 0 when this node found it itself."""
+
+_ACCUSATIONS = """
+CREATE TABLE accusation (
+    job TEXT NOT NULL CHECK (length(job) = 64),
+    title TEXT NOT NULL,
+    accused TEXT NOT NULL CHECK (length(accused) = 64),
+    accused_outcome BLOB NOT NULL,
+    accused_proof BLOB NOT NULL,
+    accused_products BLOB NOT NULL,
+    majority TEXT NOT NULL CHECK (length(majority) = 64),
+    majority_outcome BLOB NOT NULL,
+    majority_proof BLOB NOT NULL,
+    majority_products BLOB NOT NULL,
+    settled INTEGER NOT NULL DEFAULT 0 CHECK (settled IN (0, 1)),
+    PRIMARY KEY (job, accused)
+) STRICT
+"""
+"""A verdict's accusation, from the verdict until its evidence is written; then it is `settled` and stays, so
+that a verdict which is read again accuses nobody twice."""
+
+_MIRRORED_OUTCOMES = """
+CREATE TABLE mirrored_outcome (
+    origin TEXT NOT NULL,
+    idx INTEGER NOT NULL CHECK (idx >= 0),
+    vkey TEXT NOT NULL,
+    owner TEXT NOT NULL,
+    node TEXT NOT NULL,
+    build_key TEXT NOT NULL CHECK (length(build_key) = 64),
+    result TEXT NOT NULL CHECK (length(result) = 64),
+    PRIMARY KEY (origin, idx)
+) STRICT, WITHOUT ROWID
+"""
+"""The outcomes in the logs that are followed, by what they are about, so that results of one build meet."""
+
+_EVIDENCE_TOLD = """
+CREATE TABLE evidence_told (
+    finding INTEGER NOT NULL REFERENCES finding (id) ON DELETE CASCADE,
+    peer TEXT NOT NULL CHECK (length(peer) = 64),
+    PRIMARY KEY (finding, peer)
+) STRICT, WITHOUT ROWID
+"""
+"""Which friend has been shown which evidence, or showed it to us: nobody is told twice."""
+
+_EVIDENCE = (
+    _FINDING_ORIGIN,
+    _FINDING_SUBJECT,
+    _FINDING_HOPS,
+    _ACCUSATIONS,
+    _MIRRORED_OUTCOMES,
+    _EVIDENCE_TOLD,
+    "CREATE INDEX mirrored_outcome_by_build_key ON mirrored_outcome (build_key)",
+    "CREATE INDEX finding_by_kind ON finding (kind, origin)",
+)
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
@@ -232,5 +293,6 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     ),
     (_NOTES,),
     _STRIKES,
+    _EVIDENCE,
 )
 """Migration n leads from schema version n to n + 1."""

@@ -10,7 +10,7 @@ import trio
 
 from f2fbuild import limits
 from f2fbuild.api import replies, requests
-from f2fbuild.audit import follow
+from f2fbuild.audit import accusations
 from f2fbuild.audit.findings import Finding
 from f2fbuild.errors import F2FError, LedgerError, RemoteProtocolError, StorageError
 from f2fbuild.ledger import entry, evidence
@@ -157,7 +157,14 @@ async def test_a_log_of_a_node_known_by_another_key(scene: Scene) -> None:
 def fresh(node: SceneNode) -> Any:
     """A follower that has read nothing yet."""
     follower = node.parts.follower
-    return type(follower)(node.paths.state / "mirrors", node.parts.reach, node.parts.findings)
+    parts = node.parts
+    return type(follower)(
+        node.paths.state / "mirrors",
+        parts.reach,
+        parts.findings,
+        accusations.Accusations(parts.database),
+        parts.inspector.take,
+    )
 
 
 async def test_a_fork_freezes_the_mirror_and_anybody_can_check_why(scene: Scene) -> None:
@@ -295,9 +302,11 @@ async def test_a_contradiction_becomes_evidence(scene: Scene) -> None:
 async def test_no_evidence_without_both_logs(scene: Scene) -> None:
     alice, bob = await scene.cast("alice", "bob")
     await until(lambda: mirrored(alice, bob) == 1)
-    here = follow.Testimony(peer=bob.id, outcome=b"", proof=b"", products=b"")
+    here = accusations.Testimony(peer=bob.id, outcome=b"", proof=b"", products=b"")
     unknown = replace(here, peer="00" * 32)
-    alice.parts.follower.accuse(follow.Accusation(job="j", title="t", accused=here, majority=unknown))
-    await until(lambda: not alice.parts.follower._accusations)
-    await alice.parts.follower._prove(follow.Accusation(job="j", title="t", accused=unknown, majority=here))
+    for number, (accused, majority) in enumerate(((here, unknown), (unknown, here))):
+        alice.parts.follower.accuse(
+            accusations.Accusation(job=f"{number:064}", title="t", accused=accused, majority=majority)
+        )
+    await until(lambda: not alice.parts.follower._accusations.open())
     assert findings(alice) == []

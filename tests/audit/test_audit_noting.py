@@ -11,7 +11,7 @@ import trio
 import trio.testing
 
 from f2fbuild import limits
-from f2fbuild.audit.findings import Findings
+from f2fbuild.audit.findings import Findings, Found
 from f2fbuild.audit.noting import Notes, Sources
 from f2fbuild.errors import StorageError
 from f2fbuild.jobs.journal import Journal, Recorded
@@ -89,7 +89,7 @@ class Auditor:
         return self.drawn.to_bytes(size, "big")
 
     def find(self, evidence: bytes, kind: str = "equivocation") -> None:
-        self.findings.record(kind, owner="A" * 40, node="0a" * 32, evidence=evidence, detail="")
+        self.findings.record(Found(kind=kind, owner="A" * 40, node="0a" * 32, evidence=evidence, detail=""))
 
     def payloads(self) -> list[entry.Payload]:
         entries = self.log.entries(0, self.log.size)

@@ -107,6 +107,10 @@ def _show(output: Output, found: replies.Job) -> None:
     for line in summary(found):
         output.line(marked(line))
     for assignment in found.assignments:
+        if assignment.forked:
+            output.line(
+                f"  {marked(assignment.alias)}  [red]FORKED[/red]  proved by {marked(assignment.forked)}"
+            )
         for product in assignment.products:
             seen = "verified" if product.verified else "claimed"
             output.line(

@@ -105,6 +105,8 @@ def _show(output: Output, item: replies.Peer) -> None:
     output.line(f"  node    {item.id}")
     output.line(f"  dial    {', '.join(marked(hint) for hint in item.hints) or '-'}")
     output.line(f"  path    {marked(item.path)}")
+    if item.fork:
+        output.line(f"  [red]forked[/red]  proved by {marked(item.fork)}")
     if item.violation:
         output.line(f"  [red]broken[/red]  {marked(item.violation)}")
     for refusal in item.refusals:

@@ -8,7 +8,6 @@ certificates that they rest on, and a `Vouch` tells which of them the reader kno
 from f2fbuild.errors import FormatError
 from f2fbuild.ledger.evidence import contradiction, divergence, equivocation
 from f2fbuild.ledger.evidence.bound import Side
-from f2fbuild.ledger.evidence.owners import OwnedNode, Vouch, unvouched
 from f2fbuild.ledger.evidence.contradiction import (
     ContradictionFinding,
     EpochFinding,
@@ -18,6 +17,7 @@ from f2fbuild.ledger.evidence.contradiction import (
 from f2fbuild.ledger.evidence.divergence import DivergenceFinding, format_divergence
 from f2fbuild.ledger.evidence.equivocation import EquivocationFinding, format_equivocation
 from f2fbuild.ledger.evidence.findings import Finding
+from f2fbuild.ledger.evidence.owners import OwnedNode, Vouch, unvouched
 from f2fbuild.ledger.evidence.text import parse_parts
 from f2fbuild.ledger.evidence.words import Told, tell
 

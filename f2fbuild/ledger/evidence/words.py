@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import assert_never
 
-from f2fbuild.ledger.evidence.owners import OwnedNode
 from f2fbuild.ledger.evidence.contradiction import ContradictionFinding, EpochFinding
 from f2fbuild.ledger.evidence.divergence import DivergenceFinding
 from f2fbuild.ledger.evidence.equivocation import EquivocationFinding
 from f2fbuild.ledger.evidence.findings import Finding
+from f2fbuild.ledger.evidence.owners import OwnedNode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -56,6 +56,10 @@ def log(output: Output, /, *, which: str, vkey: str, start: int, **wanted: str |
             if len(logs) == 1:
                 output.hint("this log is empty")
             continue
+        if kept.frozen:
+            output.hint(
+                f"FORKED: the owner of {marked(kept.title)} tells two stories, see `ledger evidence list`"
+            )
         for line in _lines(kept, key, query, start, wanted["kind"] or ""):
             unread += bool(line.problem)
             _show(output, line, f"{marked(kept.title)}  " if len(logs) > 1 else "")
