@@ -2,7 +2,9 @@
 
 Standard library and PyNaCl only. It reads a log's directory (`checkpoint`, `tile/…`) and computes everything
 anew: signature and root of the checkpoint, every tile and entry bundle byte for byte, the DSSE signature of
-every entry, and that entry 0 is the node certificate that binds log key and statement key.
+every entry, and that entry 0 is the node certificate that binds log key and statement key. Then it reads what
+the entries say, as docs/reference/ledger-format.md has it: every field of every known kind, that each promise
+is kept once, that outcomes open the commitments before them and verdicts the orders before them.
 
     python tests/checker.py DEMO.json
 
@@ -10,15 +12,25 @@ DEMO.json is an object with `"logs": [{"origin", "vkey", "statement_key", "path"
 """
 
 import base64
+import datetime
 import hashlib
 import json
+import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from nacl.exceptions import BadSignatureError
 from nacl.signing import VerifyKey
 
+OURS = re.compile(r"application/vnd\.f2fbuild\.([a-z-]+)\+json")
+IN_TOTO = "application/vnd.in-toto+json"
+STATEMENT = "https://in-toto.io/Statement/v1"
+PROVENANCE = "https://slsa.dev/provenance/v1"
+FAILURE = "https://in-toto.io/attestation/test-result/v0.1"
+VSA = "https://slsa.dev/verification_summary/v1"
+SVR = "https://in-toto.io/attestation/svr/v0.2"
 CERTIFICATE_TYPE = "text/vnd.f2fbuild.node-certificate"
 WIDTH = 256
 
@@ -28,7 +40,12 @@ class Wrong(Exception):  # noqa: N818 - the word that the checker prints
 
 
 def check_log(path: Path | str, vkey: str, statement_key: str) -> list[tuple[str, Any]]:
-    """Return (payload type, decoded payload) of every entry of a log in which everything is true.
+    """Return (payload type, decoded payload) of every entry of a log; see `read_log`."""
+    return read_log(path, vkey, statement_key).payloads
+
+
+def read_log(path: Path | str, vkey: str, statement_key: str) -> "History":
+    """Return what stands in a log in which everything is true.
 
     Args:
         path: the log's directory.
@@ -47,7 +64,7 @@ def check_log(path: Path | str, vkey: str, statement_key: str) -> list[tuple[str
     payloads = [read_envelope(n, entry, statement_key) for n, entry in enumerate(entries)]
     if payloads:
         check_certificate(*payloads[0], vkey, statement_key)
-    return payloads
+    return read_history(vkey, statement_key, entries, payloads)
 
 
 def read_checkpoint(path: Path, vkey: str) -> tuple[int, bytes]:
@@ -143,12 +160,247 @@ def check_certificate(kind: str, text: Any, vkey: str, statement_key: str) -> No
     require(lines.count(f"statements {statement_key}") == 1, "entry 0: certificate of another statement key")
 
 
+def read_history(
+    vkey: str, statement_key: str, entries: list[bytes], payloads: list[tuple[str, Any]]
+) -> "History":
+    """Read all entries in their order, and require each to be one that may stand where it stands."""
+    history = History(vkey.split("+", maxsplit=1)[0], entries, payloads)
+    for number, (kind, payload) in enumerate(payloads):
+        require(bool(history.certificates) or number == 0, f"entry {number}: behind the last revocation")
+        if kind == CERTIFICATE_TYPE:
+            check_certificate(kind, payload, vkey, statement_key)
+            history.certificates.add(number)
+        elif kind == IN_TOTO:
+            history.statement(number, payload)
+        elif OURS.fullmatch(kind):
+            history.own(number, OURS.sub(r"\1", kind), payload)
+    return history
+
+
+class History:
+    """What the entries read so far have promised, sealed and declared."""
+
+    def __init__(self, origin: str, entries: list[bytes], payloads: list[tuple[str, Any]]) -> None:
+        """Begin before the first entry of the log `origin`."""
+        self.origin = origin
+        self.entries = entries
+        self.payloads = payloads
+        self.certificates: set[int] = set()
+        self.mode = "distributed"
+        self.owed: dict[int, str] = {}
+        """Open acceptances, and the commitment to the result of each, "" before there is one."""
+        self.late: list[int] = []
+        """Outcomes that do not open the commitment before them: they are no votes."""
+
+    def own(self, number: int, kind: str, payload: Any) -> None:
+        """Take a payload of our own types."""
+        where = f"entry {number}: {kind}"
+        if kind in FIELDS:
+            require(set(payload) == set(FIELDS[kind]), f"{where}: other fields")
+            for name, is_good in FIELDS[kind].items():
+                require(is_good(payload[name]), f"{where}: {name}")
+        if kind == "acceptance":
+            self.owed[number] = ""
+        elif kind == "commitment":
+            require(self.owed.get(payload["acceptance"]) == "", f"{where}: of no open acceptance, or again")
+            self.owed[payload["acceptance"]] = payload["commitment"]
+        elif kind == "closing":
+            require(self.owed.pop(payload["acceptance"], None) is not None, f"{where}: of nothing open")
+        elif kind == "mode-change":
+            require(payload["from"] == self.mode != payload["to"], f"{where}: not from the mode that was")
+            self.mode = payload["to"]
+        elif kind == "revocation":
+            require(payload["certificate"] in self.certificates, f"{where}: of nothing that held")
+            self.certificates.discard(payload["certificate"])
+
+    def statement(self, number: int, value: Any) -> None:
+        """Take an in-toto Statement; one with a predicate that is not known is let be."""
+        where = f"entry {number}"
+        kind, predicate = value["predicateType"], value["predicate"]
+        if kind in (PROVENANCE, FAILURE, VSA, SVR):
+            require(
+                set(value) == {"_type", "predicate", "predicateType", "subject"}, f"{where}: other fields"
+            )
+            require(value["_type"] == STATEMENT, f"{where}: no Statement v1")
+        if kind in (PROVENANCE, FAILURE):
+            self.outcome(number, value)
+        elif kind == VSA:
+            self.verdict(number, predicate)
+        elif kind == SVR:
+            require(set(predicate) == {"properties", "timeCreated", "verifier"}, f"{where}: other fields")
+            require(
+                set(predicate["verifier"]) == {"id", "policies"}, f"{where}: other fields of the verifier"
+            )
+            require(predicate["verifier"]["id"] == self.origin, f"{where}: speaks for another log")
+            require(is_rounded(predicate["timeCreated"]), f"{where}: time")
+            words = predicate["properties"]
+            require(bool(words) and words == sorted(set(words)), f"{where}: properties")
+        if kind in (VSA, SVR):
+            names = [subject["name"] for subject in value["subject"]]
+            require(bool(names) and names == sorted(set(names)), f"{where}: subjects")
+
+    def outcome(self, number: int, value: Any) -> None:
+        """Require an outcome to end an open acceptance; see whether it is what was committed to."""
+        where = f"entry {number}"
+        predicate = value["predicate"]
+        if value["predicateType"] == PROVENANCE:
+            metadata = predicate["runDetails"]["metadata"]
+            builder = predicate["runDetails"]["builder"]["id"]
+            definition = predicate["buildDefinition"]
+        else:
+            metadata, builder = predicate, predicate["f2fbuild_builder"]
+            definition = predicate["f2fbuild_buildDefinition"]
+        require(builder == self.origin, f"{where}: speaks for another log")
+        acceptance = metadata["f2fbuild_acceptance"]
+        commitment = self.owed.pop(acceptance, None)
+        require(commitment is not None, f"{where}: ends nothing that is open")
+        require(commitment != "", f"{where}: was not committed to")
+        require(self.payloads[acceptance][1]["job"] == metadata["invocationId"], f"{where}: of another job")
+        public = {name: part for name, part in definition.items() if name != "internalParameters"}
+        build_key = hashlib.sha256(b"f2fbuild build key v1\n" + canonical(public)).hexdigest()
+        require(definition["internalParameters"] == {"f2fbuild_buildKey": build_key}, f"{where}: build key")
+        result = result_digest(value)
+        if result:
+            lines = ["f2fbuild commit/1", builder, build_key, leaf(self.entries[acceptance]).hex(), result]
+            sealed = "".join(line + "\n" for line in lines).encode() + bytes.fromhex(
+                metadata["f2fbuild_nonce"]
+            )
+            if hashlib.sha256(sealed).hexdigest() != commitment:
+                self.late.append(number)
+
+    def verdict(self, number: int, predicate: Any) -> None:
+        """Require a verdict to open an order before it, and to say of it what the order allows."""
+        where = f"entry {number}: vsa"
+        require(set(predicate) == VSA_FIELDS, f"{where}: other fields")
+        require(predicate["verifier"] == {"id": self.origin}, f"{where}: speaks for another log")
+        require(is_rounded(predicate["timeVerified"]), f"{where}: time")
+        opened = predicate["f2fbuild_order"]
+        require(set(opened) == {"entry", "payload", "salt"}, f"{where}: order")
+        require(is_index(opened["entry"]) and opened["entry"] < number, f"{where}: opens no earlier entry")
+        salt, text = bytes.fromhex(opened["salt"]), opened["payload"].encode()
+        require(salt.hex() == opened["salt"] and len(salt) == 32, f"{where}: salt")
+        sealed = {"commit": hashlib.sha256(salt + text).hexdigest()}
+        order = ("application/vnd.f2fbuild.order+json", sealed)
+        require(self.payloads[opened["entry"]] == order, f"{where}: opens another order, or none")
+        job, ordered = hashlib.sha256(text).hexdigest(), strict_json(text, where)
+        policy = {"digest": {"sha256": job}, "uri": f"f2fbuild:order/{job}"}
+        require(predicate["policy"] == policy, f"{where}: policy")
+        require(predicate["resourceUri"] == f"f2fbuild:build/{ordered['buildKey']}", f"{where}: resource")
+        figures = predicate["f2fbuild_verdict"]
+        passed = figures["kind"] in ("agree", "disputed")
+        require(not passed or figures["agree"] >= ordered["agree"], f"{where}: fewer agree than were ordered")
+        word = "SLSA_BUILD_REPRODUCED" if figures["agree"] > 1 else "SLSA_BUILD_LEVEL_UNEVALUATED"
+        require(predicate["verifiedLevels"] == [word if passed else "FAILED"], f"{where}: levels")
+        require(predicate["verificationResult"] == ("PASSED" if passed else "FAILED"), f"{where}: result")
+
+
+def result_digest(statement: Any) -> str:
+    """Return the digest of an outcome's result; "" when the list of its products is a blob elsewhere."""
+    if statement["predicateType"] == FAILURE:
+        predicate = statement["predicate"]
+        (stage,) = predicate["failedTests"]
+        lines = [f"failed {predicate['f2fbuild_exitClass']} {stage}\n"]
+    else:
+        lines = []
+        for subject in statement["subject"]:
+            if "annotations" not in subject:
+                require(subject["name"] == "products.json", "a product without annotations")
+                return ""
+            about, digests = subject["annotations"], subject["digest"]
+            digest = digests.get("f2fbuild_rpmCanonical", digests["sha256"])
+            lines.append(f"{about['kind']} {digest} {about['size']} {subject['name']}\n")
+    return hashlib.sha256("".join(sorted(lines)).encode()).hexdigest()
+
+
+def check_seen_heads(payload: Any, blob: bytes) -> list[dict[str, Any]]:
+    """Return the heads in the blob that opens the payload of a seen-heads entry."""
+    value = strict_json(blob, "seen heads")
+    require(set(value) == {"heads", "salt", "schema", "time"}, "seen heads: other fields")
+    require(value["schema"] == "f2fbuild.seen-heads/1", "seen heads: schema")
+    salt = bytes.fromhex(value["salt"])
+    require(payload == {"heads": hashlib.sha256(salt + blob).hexdigest()}, "seen heads: another list")
+    origins = [head["origin"] for head in value["heads"]]
+    require(origins == sorted(set(origins)), "seen heads: not sorted")
+    return list(value["heads"])
+
+
+def is_digest(value: object) -> bool:
+    """Tell whether a value is 64 lower-case hexadecimal digits."""
+    return isinstance(value, str) and re.fullmatch(r"[0-9a-f]{64}", value) is not None
+
+
+def is_index(value: object) -> bool:
+    """Tell whether a value is the index of an entry."""
+    return type(value) is int and 0 <= value < 2**53
+
+
+def is_coarse(value: object) -> bool:
+    """Tell whether a value is a time in whole ten minutes."""
+    return type(value) is int and value >= 0 and value % 600 == 0
+
+
+def is_rounded(text: str) -> bool:
+    """Tell whether a text is such a time in RFC 3339."""
+    time = datetime.datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=datetime.UTC)
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ") == text and is_coarse(int(time.timestamp()))
+
+
+def is_one_of(*words: str) -> Callable[[object], bool]:
+    """Return what tells whether a value is one of these words."""
+    return lambda value: value in words
+
+
+MODES = ("distributed", "cautious", "trusted-only")
+FIELDS: dict[str, dict[str, Callable[[object], bool]]] = {
+    "order": {"commit": is_digest},
+    "acceptance": {
+        "buildKey": is_digest,
+        "deadline": is_coarse,
+        "job": is_digest,
+        "revealBy": is_coarse,
+        "submitter": is_digest,
+    },
+    "commitment": {"acceptance": is_index, "commitment": is_digest},
+    "closing": {
+        "acceptance": is_index,
+        "reason": is_one_of("cancelled", "infra", "timed-out", "gave-back"),
+    },
+    "seen-heads": {"heads": is_digest},
+    "mode-change": {
+        "forced": lambda value: isinstance(value, bool),
+        "from": is_one_of(*MODES),
+        "reason": is_digest,
+        "to": is_one_of(*MODES),
+    },
+    "revocation": {
+        "certificate": is_index,
+        "reason": is_one_of("superseded", "compromised", "retired"),
+    },
+}
+VSA_FIELDS = {
+    "f2fbuild_order",
+    "f2fbuild_verdict",
+    "inputAttestations",
+    "policy",
+    "resourceUri",
+    "slsaVersion",
+    "timeVerified",
+    "verificationResult",
+    "verifiedLevels",
+    "verifier",
+}
+
+
 def strict_json(data: bytes, where: str) -> Any:
     """Return the value of canonical JSON, refusing every other spelling of it."""
     value = json.loads(data)
-    spelled = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    require(spelled.encode() == data, f"{where}: JSON in another spelling")
+    require(canonical(value) == data, f"{where}: JSON in another spelling")
     return value
+
+
+def canonical(value: Any) -> bytes:
+    """Return the one spelling of a JSON value."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def unbase64(text: str) -> bytes:
@@ -194,12 +446,13 @@ def main(arguments: list[str]) -> int:
     for log in json.loads(Path(file).read_text())["logs"]:
         try:
             require(log["origin"] == log["vkey"].split("+")[0], "origin is not the name of the vkey")
-            payloads = check_log(log["path"], log["vkey"], log["statement_key"])
+            history = read_log(log["path"], log["vkey"], log["statement_key"])
         except (Wrong, ValueError, KeyError, TypeError, IndexError, OSError) as error:
             wrong += 1
             print(f"WRONG {log['origin']}: {error}")
         else:
-            print(f"ok    {log['origin']}: {len(payloads)} entries")
+            late = f", late: {', '.join(map(str, history.late))}" if history.late else ""
+            print(f"ok    {log['origin']}: {len(history.payloads)} entries{late}")
     return 1 if wrong else 0
 
 

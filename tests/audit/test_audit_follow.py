@@ -15,7 +15,9 @@ from f2fbuild.audit.findings import Finding
 from f2fbuild.errors import F2FError, LedgerError, RemoteProtocolError, StorageError
 from f2fbuild.ledger import entry, evidence
 from f2fbuild.ledger.log import Log
+from f2fbuild.model.digest import sha256_hex
 from f2fbuild.model.friend import Friend
+from f2fbuild.model.svr import decode_result
 from f2fbuild.model.vkey import format_vkey
 from f2fbuild.net.exchange import Exchange
 from f2fbuild.net.messages import GetHead, HeadSeen
@@ -297,6 +299,13 @@ async def test_a_contradiction_becomes_evidence(scene: Scene) -> None:
     view = await alice.api(requests.GetDivergence(job=job.id))
     assert isinstance(view, replies.Divergence)
     assert view.evidence == (found.evidence,)
+    await until(lambda: alice.entries()[-1].kind is entry.Kind.SVR)
+    heads, result = alice.entries()[-2:]
+    assert heads.kind is entry.Kind.SEEN_HEADS
+    assert isinstance(result.payload, entry.AuditResult)
+    said = decode_result(result.payload.statement)
+    assert said.properties == ("F2FBUILD_DIVERGENT_RESULTS_PROVED",)
+    assert said.subjects[0].sha256 == sha256_hex(Path(found.evidence).read_bytes())
 
 
 async def test_no_evidence_without_both_logs(scene: Scene) -> None:

@@ -8,14 +8,15 @@ from typing import Any
 
 from f2fbuild.ledger import entry
 from f2fbuild.ledger.checkpoint import Checkpoint, log_vkey, origin_of, sign_checkpoint
-from f2fbuild.ledger.commitment import salted
+from f2fbuild.ledger.commitment import commitment_digest, salted
 from f2fbuild.model import statement, svr
 from f2fbuild.model.job import BuildDefinition, Dependency, JobClass, Quorum
 from f2fbuild.model.job import Order as OrderText
-from f2fbuild.model.outcome import ExitClass, Failed, Product, Result, Stage, Succeeded
+from f2fbuild.model.outcome import ExitClass, Failed, Product, Result, Stage, Succeeded, result_digest
 from f2fbuild.model.signing import Role, SigningKey, derive_seed
 from f2fbuild.model.subject import Subject
 from f2fbuild.model.summary import Figures, Summary, encode_summary
+from f2fbuild.model.tree import leaf_hash
 from f2fbuild.model.verdict import VerdictKind
 from f2fbuild.model.vkey import VerifierKey, format_vkey
 
@@ -174,3 +175,16 @@ def verdict_summary(
 def audit_result(origin: str) -> entry.AuditResult:
     result = svr.evidence_result(origin, "equivocation", SOME, 1_200_600)
     return entry.AuditResult(statement=svr.encode_result(result))
+
+
+def commitment(node: NodeKeys, accepted: entry.Acceptance, index: int, result: Result) -> entry.Commitment:
+    """Commit to what `outcome` will show of the acceptance at `index`."""
+    (written,) = node.write(accepted)
+    digest = commitment_digest(
+        node.origin,
+        DEFINITION.build_key,
+        leaf_hash(written).hex(),
+        result_digest(result),
+        bytes.fromhex("ab" * 32),
+    )
+    return entry.Commitment(acceptance=index, digest=digest)

@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import shutil
 import subprocess  # noqa: TID251 - the checker is a program of its own
 import sys
@@ -13,11 +14,27 @@ import pytest
 from f2fbuild.errors import F2FError, LedgerError
 from f2fbuild.ledger import check, entry
 from f2fbuild.ledger.check import Problem, verify
+from f2fbuild.ledger.checkpoint import Checkpoint
 from f2fbuild.ledger.entry import Kind
 from f2fbuild.ledger.log import Log
+from f2fbuild.ledger.seen_heads import seal_heads, seen
 from f2fbuild.model.outcome import ClosingReason
 from f2fbuild.model.vkey import format_vkey
-from tests.ledger.ledger_helpers import ALICE, BOB, SOME, NodeKeys, acceptance, failure, outcome, product
+from tests.checker import Wrong, check_seen_heads
+from tests.ledger.ledger_helpers import (
+    ALICE,
+    BOB,
+    SOME,
+    NodeKeys,
+    acceptance,
+    audit_result,
+    commitment,
+    failure,
+    order_entry,
+    outcome,
+    product,
+    verdict_summary,
+)
 
 CHECKER = Path(__file__).parent.parent / "checker.py"
 
@@ -31,8 +48,8 @@ def history(node: NodeKeys, builds: int) -> list[entry.Payload]:
         if number % 3 == 2:
             payloads.append(entry.Closing(acceptance=index, reason=ClosingReason.INFRA))
             continue
-        payloads.append(entry.Commitment(acceptance=index, digest=SOME))
         result = product(b"%d" % number) if number % 3 else failure()
+        payloads.append(commitment(node, acceptance(), index, result))
         payloads.append(outcome(node.origin, result, index))
     return [*payloads, acceptance()]
 
@@ -199,3 +216,99 @@ def test_a_log_may_grow_while_it_is_checked(tmp_path: Path, monkeypatch: pytest.
     assert report.problems == ()
     assert report.head.size == 3
     log.close()
+
+
+def revocation(certificate: int) -> entry.Revocation:
+    return entry.Revocation(certificate=certificate, reason=entry.RevocationReason.SUPERSEDED)
+
+
+def mode(old: entry.Mode, new: entry.Mode) -> entry.ModeChange:
+    return entry.ModeChange(old=old, new=new, forced=True, reason=SOME)
+
+
+EVERY_KIND: list[entry.Payload] = [
+    *history(ALICE, 3),
+    order_entry(),
+    verdict_summary(ALICE.origin, 10),
+    entry.SeenHeads(heads=SOME),
+    audit_result(ALICE.origin),
+    mode(entry.Mode.DISTRIBUTED, entry.Mode.CAUTIOUS),
+    entry.Unknown(payload_type="application/vnd.example+json", payload=b"{}"),
+    ALICE.certificate(),
+    revocation(0),
+]
+START = EVERY_KIND[:1]
+OPEN = [*START, acceptance()]
+
+
+def checked(tmp_path: Path, payloads: list[entry.Payload]) -> tuple[list[Problem], str]:
+    """Return what our checker finds, and what the independent one says."""
+    place = write_log(tmp_path / "log", ALICE, ALICE.write(*payloads))
+    return list(verify(place, ALICE.vkey).problems), run_checker(tmp_path, ALICE, place).stdout
+
+
+def test_a_log_with_every_kind_passes_both(tmp_path: Path) -> None:
+    assert {entry.decode(*entry.encode(one)).kind for one in EVERY_KIND} == set(Kind)
+    problems, said = checked(tmp_path, EVERY_KIND)
+    assert problems == []
+    assert said.startswith("ok ")
+
+
+@pytest.mark.parametrize(
+    ("payloads", "words"),
+    [
+        ([*START, verdict_summary(ALICE.origin, 1)], "opens no earlier entry"),
+        ([*START, verdict_summary(ALICE.origin, 0)], "opens another order, or none"),
+        ([*START, order_entry(), verdict_summary(ALICE.origin, salt=bytes(32))], "opens another order"),
+        ([*START, order_entry(), verdict_summary(BOB.origin)], "speaks for another log"),
+        ([*START, audit_result(BOB.origin)], "speaks for another log"),
+        ([*OPEN, *[entry.Commitment(acceptance=1, digest=SOME)] * 2], "of no open acceptance, or again"),
+        ([*OPEN, outcome(ALICE.origin, failure())], "not committed to"),
+        (
+            [*OPEN, commitment(ALICE, acceptance(), 1, failure()), outcome(BOB.origin, failure())],
+            "speaks for another log",
+        ),
+        ([*START, entry.Closing(acceptance=0, reason=ClosingReason.INFRA)], "of nothing open"),
+        (
+            [*START, revocation(0), acceptance()],
+            "behind the last revocation",
+        ),
+        (
+            [*START, revocation(1)],
+            "nothing that held",
+        ),
+        (
+            [
+                *START,
+                entry.ModeChange(
+                    old=entry.Mode.CAUTIOUS, new=entry.Mode.DISTRIBUTED, forced=False, reason=SOME
+                ),
+            ],
+            "not from the mode that was",
+        ),
+        ([*START, BOB.certificate()], "certificate of another log"),
+    ],
+)
+def test_what_breaks_the_rules_is_found_by_both(
+    tmp_path: Path, payloads: list[entry.Payload], words: str
+) -> None:
+    problems, said = checked(tmp_path, payloads)
+    assert problems
+    assert said.startswith("WRONG")
+    assert re.search(words, said)
+
+
+def test_the_independent_checker_opens_commitments(tmp_path: Path) -> None:
+    """Another result than was committed to: it costs the vote, and is no problem of the log to ours."""
+    other = commitment(ALICE, acceptance(), 1, product(b"other"))
+    _, said = checked(tmp_path, [*OPEN, other, outcome(ALICE.origin, product(b"shown"))])
+    assert said == f"ok    {ALICE.origin}: 4 entries, late: 3\n"
+
+
+def test_the_independent_checker_opens_seen_heads() -> None:
+    head = Checkpoint(origin=BOB.origin, size=3, root=bytes(32))
+    sealed, blob = seal_heads(seen([head], 1_200_000), bytes(range(32)))
+    payload = {"heads": sealed.heads}
+    assert check_seen_heads(payload, blob) == [{"origin": BOB.origin, "root": "00" * 32, "size": 3}]
+    with pytest.raises(Wrong, match="another list"):
+        check_seen_heads(payload, blob.replace(b'"size":3', b'"size":4'))

@@ -167,7 +167,7 @@ async def live(
     async with trio.open_nursery() as nursery:
         nursery.start_soon(parts.peers.run, list(listeners))
         services = [parts.neighbours.run, parts.follower.run, parts.fulfilment.run, parts.conductor.run]
-        services.append(parts.passing.run)
+        services += [parts.passing.run, parts.notes.run]
         if watch_trust:
             services.append(parts.friendships.watch)
         for service in services:
