@@ -32,6 +32,9 @@ TREE_SIZE_BOUND = 2**53
 PROOF_HASHES = 63
 """Hashes in one proof: a consistency proof has at most as many as tlog-witness takes."""
 
+ADD_CHECKPOINT_BYTES = 64 * KIB
+"""Bytes of a request to a witness: 63 hashes of 45 bytes, and a note with all the signatures it may have."""
+
 PROOF_BYTES = 1_024 * KIB
 """Bytes of a tlog-proof: 63 hashes of 45 bytes, the extra line, and one note."""
 

@@ -187,6 +187,40 @@ CREATE TABLE note (
 """
 """Entries about other logs, decided before they are written: what, the log's size then, the blob it seals."""
 
+_WITNESSED = """
+CREATE TABLE witnessed (
+    role TEXT NOT NULL CHECK (role IN ('witness', 'mirror')),
+    origin TEXT NOT NULL,
+    size INTEGER NOT NULL CHECK (size >= 0),
+    note BLOB NOT NULL,
+    fork BLOB NOT NULL DEFAULT x'',
+    time INTEGER NOT NULL CHECK (time >= 0),
+    PRIMARY KEY (role, origin)
+) STRICT
+"""
+"""The newest head of each log that a key of this node has cosigned, with the time that it said; `fork` is the
+note of another head of that size, once the log has signed one."""
+
+_WITNESSED_GROWS = """
+CREATE TRIGGER witnessed_never_smaller BEFORE UPDATE ON witnessed
+WHEN NEW.size < OLD.size OR NEW.time < OLD.time OR (OLD.fork <> x'' AND NEW.fork <> OLD.fork)
+BEGIN SELECT RAISE(ABORT, 'a witness never goes back'); END
+"""
+"""The rule once more, where no mistake of the program gets round it."""
+
+_COSIGNATURES = """
+CREATE TABLE cosignature (
+    origin TEXT NOT NULL,
+    cosigner TEXT NOT NULL,
+    size INTEGER NOT NULL CHECK (size >= 0),
+    root BLOB NOT NULL CHECK (length(root) = 32),
+    time INTEGER NOT NULL CHECK (time >= 0),
+    signature BLOB NOT NULL CHECK (length(signature) = 64),
+    PRIMARY KEY (origin, cosigner)
+) STRICT
+"""
+"""The newest cosignature of this node's own head by each key, a vkey; verified before it is stored."""
+
 _INDICES = (
     "CREATE INDEX friend_by_owner ON friend (owner)",
     "CREATE INDEX friend_by_alias ON friend (alias)",
@@ -294,5 +328,6 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (_NOTES,),
     _STRIKES,
     _EVIDENCE,
+    (_WITNESSED, _WITNESSED_GROWS, _COSIGNATURES),
 )
 """Migration n leads from schema version n to n + 1."""
