@@ -63,6 +63,13 @@ class LedgerExported(Reply, frozen=True, kw_only=True, tag="f2fbuild.ledger-expo
     logs: dict[str, int]
 
 
+class LedgerServed(Reply, frozen=True, kw_only=True, tag="f2fbuild.ledger-served/1"):
+    """Where logs are served, and the last parts of their origins."""
+
+    urls: tuple[str, ...]
+    logs: tuple[str, ...]
+
+
 class LedgerCheckpoint(Reply, frozen=True, kw_only=True, tag="f2fbuild.ledger-checkpoint/1"):
     """The newest signed head of a log; `root` is hexadecimal, `note` the signed text verbatim."""
 

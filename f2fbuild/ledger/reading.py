@@ -5,7 +5,7 @@ begins again when a file is missing because there is a newer one.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -95,6 +95,27 @@ def read_edge(directory: Path, key: VerifierKey) -> tuple[Head, dict[tiles.Resou
         return head, {resource: read_file(directory, resource) for resource in found}
 
     return _steadily(directory, key, gather)
+
+
+def read_resource(directory: Path, key: VerifierKey, wanted: tiles.Resource) -> bytes | None:
+    """Return a tile or bundle as it is served, None when the log has none so wide.
+
+    Raises:
+        LedgerError: see `read_head`.
+        StorageError: a file is missing or damaged.
+    """
+
+    def read(head: Head) -> bytes | None:
+        available = tiles.widest(wanted, head.checkpoint.size)
+        if wanted.width > available:
+            return None
+        data = read_file(directory, replace(wanted, width=available))
+        try:
+            return tiles.slice_to(wanted, data, available)
+        except FormatError as error:
+            raise StorageError(f"damaged: {error}", where=str(directory)) from error
+
+    return _steadily(directory, key, read)
 
 
 def read_all(directory: Path, key: VerifierKey, start: int = 0) -> Iterator[tuple[int, bytes]]:

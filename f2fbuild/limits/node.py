@@ -95,3 +95,18 @@ SOURCE_FILE_BYTES = 512 * MIB
 
 BUILD_CPUS_SHOWN = 2
 """CPUs that a build is shown: pinned in the build key, and every builder has as many."""
+
+WEB_CONNECTIONS = 64
+"""Connections of strangers to a web port at once: each is a file descriptor and some 100 KiB."""
+
+WEB_CONNECTION_SECONDS = 600
+"""Seconds after which a web connection is closed: long enough for a full entry bundle at 28 KiB/s."""
+
+WEB_IDLE_SECONDS = 20
+"""Seconds that a web connection may say nothing."""
+
+WEB_HEAD_BYTES = 8_192
+"""Bytes of a request's line and headers."""
+
+TILES_ANSWERS = 16
+"""Files of logs that are on their way to strangers at once; each may be an entry bundle of 16 MiB."""

@@ -4,7 +4,7 @@ import difflib
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 import tomlkit
@@ -17,10 +17,14 @@ _KEY = re.compile(r"""\s*["']?([\w-]+)["']?\s*[=.]""")
 
 
 class NodeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Who this node is and where it listens; `listen` holds `ADDRESS:PORT`, empty for dial-out only."""
+    """Who this node is and where it listens; `listen` holds `ADDRESS:PORT`, empty for dial-out only.
+
+    An `auditor` keeps and serves logs and evidence; it neither gives nor takes jobs or artifacts.
+    """
 
     name: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
     listen: tuple[str, ...] = ()
+    role: Literal["peer", "auditor"] = "peer"
 
 
 class OwnerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -48,6 +52,16 @@ class JobSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     patience_seconds: Positive = 600
 
 
+class LedgerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where logs are served over HTTP to everybody, as `ADDRESS:PORT`; empty: nowhere.
+
+    `serve_mirrors` serves friends' logs too, which tells who this node's friends are.
+    """
+
+    serve: tuple[str, ...] = ()
+    serve_mirrors: bool = False
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All settings of a node."""
 
@@ -55,6 +69,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     owner: OwnerSettings
     builder: BuilderSettings = BuilderSettings()
     jobs: JobSettings = JobSettings()
+    ledger: LedgerSettings = LedgerSettings()
 
 
 def load(path: Path) -> Settings:

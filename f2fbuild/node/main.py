@@ -16,6 +16,8 @@ from hypercorn.trio import serve
 
 from f2fbuild import limits
 from f2fbuild.api.app import create_app
+from f2fbuild.api.tiles import create_tiles_app
+from f2fbuild.api.web import open_web, serve_web
 from f2fbuild.errors import ConfigurationError
 from f2fbuild.net.hints import parse_hint
 from f2fbuild.node import clock, config
@@ -76,6 +78,9 @@ async def _start(parts: Parts, nursery: trio.Nursery, needs: Needs) -> None:
         partial(_keep_tidy, parts),
     ):
         nursery.start_soon(service)
+    for_everybody = await open_web(parts.settings.ledger.serve, where="ledger.serve")
+    if for_everybody:
+        await nursery.start(serve_web, create_tiles_app(parts.shelf.find), for_everybody)
     socket = needs.paths.socket
     private_directory(socket.parent)
     settings = Config()

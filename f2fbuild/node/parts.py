@@ -35,10 +35,12 @@ from f2fbuild.jobs.journal import Journal
 from f2fbuild.jobs.queue import Assignment, Job, Queue
 from f2fbuild.jobs.submit import Submission
 from f2fbuild.jobs.tasks import Tasks
-from f2fbuild.ledger.checkpoint import Checkpoint
+from f2fbuild.ledger.carried import digits
+from f2fbuild.ledger.checkpoint import Checkpoint, parse_log_vkey
 from f2fbuild.ledger.evidence import unvouched
 from f2fbuild.ledger.log import Log
 from f2fbuild.ledger.mirror import Mirror
+from f2fbuild.ledger.shelf import Shelf, Shelved
 from f2fbuild.model.friend import Friend
 from f2fbuild.model.verdict import Verdict
 from f2fbuild.net.connection import LinkSettings
@@ -354,6 +356,20 @@ class Parts:
             return self.blobs.read(digest, limits.PRODUCTS_LIST_BYTES)
         except F2FError:
             return None
+
+    @cached_property
+    def shelf(self) -> Shelf:
+        """The logs that are served to everybody."""
+        own = self.identity.certificate.certificate.log
+
+        def logs() -> dict[str, Shelved]:
+            found = {digits(own): Shelved(directory=self.paths.log, key=own, own=True)}
+            for friend, _, _ in self.friendships.all() if self.settings.ledger.serve_mirrors else ():
+                key = parse_log_vkey(friend.vkey)
+                found[digits(key)] = Shelved(directory=self.follower.directory(friend), key=key, own=False)
+            return found
+
+        return Shelf(logs, digits(own))
 
     def mirrored(self, friend: Friend) -> Mirror | None:
         """Return the copy of a friend's log, None when it is damaged: that must not hide the friend."""

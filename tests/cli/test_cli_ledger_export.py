@@ -9,6 +9,7 @@ import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from f2fbuild.api import replies, requests
@@ -357,3 +358,42 @@ def test_what_is_found_is_verified(place: Home) -> None:
     said = place.run("ledger", "log", *where, "--hash", hashlib.sha256(b"forged").hexdigest())
     assert said.exit_code == 11
     assert "UNREADABLE" in said.stdout
+
+
+def served(place: Home, *arguments: str) -> Iterator[str]:
+    """Run `ledger serve` as a program and give its URL."""
+    process = place.start("ledger", "serve", *arguments, "--listen", "127.0.0.1:0")
+    try:
+        assert process.stdout is not None
+        yield process.stdout.readline().strip()
+        process.terminate()
+        assert process.wait(timeout=30) == 0
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_serve_as_a_program(place: Home, kept: tuple[str, ...]) -> None:
+    for url in served(place, *kept):
+        head = httpx.get(f"{url}checkpoint")
+        bundle = httpx.get(f"{url}tile/entries/000.p/12")
+        below = httpx.get(f"{url}{ALICE.origin.rpartition('/')[2]}/checkpoint")
+        escape = httpx.get(f"{url}..%2f..%2fetc/passwd")
+    assert head.content == below.content == (Path(kept[0]) / "checkpoint").read_bytes()
+    assert bundle.content == (Path(kept[0]) / "tile/entries/000.p/12").read_bytes()
+    assert bundle.headers["content-type"] == "application/octet-stream"
+    assert escape.status_code == 404
+
+
+def test_serve_all_logs(two: Home) -> None:
+    for url in served(two, "oak", "--all"):
+        mine, theirs = (httpx.get(f"{url}{one.origin.rpartition('/')[2]}/checkpoint") for one in (ALICE, BOB))
+        root = httpx.get(f"{url}checkpoint")
+    assert root.content == mine.content == (two.directory / "alice" / "checkpoint").read_bytes()
+    assert theirs.content == (two.directory / "bob" / "checkpoint").read_bytes()
+
+
+def test_serve_where_nobody_can_listen(place: Home, kept: tuple[str, ...]) -> None:
+    said = place.run("ledger", "serve", *kept, "--listen", "192.0.2.1:80")
+    assert said.exit_code == 3
+    assert "cannot listen" in said.stderr

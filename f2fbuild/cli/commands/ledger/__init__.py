@@ -12,6 +12,7 @@ from f2fbuild.cli.commands.ledger.evidence import evidence
 from f2fbuild.cli.commands.ledger.exporting import export, import_
 from f2fbuild.cli.commands.ledger.listing import log
 from f2fbuild.cli.commands.ledger.proving import proof
+from f2fbuild.cli.commands.ledger.serving import serve
 
 
 @click.group()
@@ -23,5 +24,5 @@ def ledger() -> None:
     """
 
 
-for _command in (log, show, proof, checkpoint, verify, evidence, export, import_):
+for _command in (log, show, proof, checkpoint, verify, evidence, export, import_, serve):
     ledger.add_command(_command)
