@@ -22,6 +22,7 @@ from f2fbuild.model.vkey import format_vkey
 from f2fbuild.node.job_handlers import JobHandlers
 from f2fbuild.node.ledger_handlers import LedgerHandlers
 from f2fbuild.node.parts import Parts
+from f2fbuild.node.roles import check_owner
 from f2fbuild.trust.explanation import Explanation, explain
 from f2fbuild.trust.issuing import make_card
 from f2fbuild.trust.policy import Allowed, Question, Refusal, Right
@@ -59,6 +60,8 @@ class NodeHandlers:
 
     async def call(self, request: Request) -> Reply:
         """Return the reply to a request."""
+        if self._parts.is_auditor:
+            check_owner(request)
         return await self._table[type(request)](request)
 
     def stream(self, request: Request) -> AsyncIterator[Reply]:

@@ -25,6 +25,7 @@ from f2fbuild.node.engine import make_engine
 from f2fbuild.node.handlers import NodeHandlers
 from f2fbuild.node.identity import load_identity
 from f2fbuild.node.parts import MakeEngine, Needs, Parts
+from f2fbuild.node.shelves import shelf_of
 from f2fbuild.store.files import private_directory
 from f2fbuild.store.paths import Paths
 
@@ -80,7 +81,7 @@ async def _start(parts: Parts, nursery: trio.Nursery, needs: Needs) -> None:
         nursery.start_soon(service)
     for_everybody = await open_web(parts.settings.ledger.serve, where="ledger.serve")
     if for_everybody:
-        await nursery.start(serve_web, create_tiles_app(parts.shelf.find), for_everybody)
+        await nursery.start(serve_web, create_tiles_app(shelf_of(parts).find), for_everybody)
     socket = needs.paths.socket
     private_directory(socket.parent)
     settings = Config()

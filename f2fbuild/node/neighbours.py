@@ -64,8 +64,10 @@ class Neighbours:
         self._wake()
 
     def candidates(self) -> list[Candidate]:
-        """Return every friend's node as the scheduler sees it."""
+        """Return every friend's node as the scheduler sees it; an auditor asks nobody."""
         parts = self._parts
+        if parts.is_auditor:
+            return []
         connected = parts.peers.connected()
         friends = [friend for friend, _, _ in parts.friendships.all()]
         busy = parts.desk.queue.working_for(friend.node_id for friend in friends)

@@ -35,12 +35,10 @@ from f2fbuild.jobs.journal import Journal
 from f2fbuild.jobs.queue import Assignment, Job, Queue
 from f2fbuild.jobs.submit import Submission
 from f2fbuild.jobs.tasks import Tasks
-from f2fbuild.ledger.carried import digits
-from f2fbuild.ledger.checkpoint import Checkpoint, parse_log_vkey
+from f2fbuild.ledger.checkpoint import Checkpoint
 from f2fbuild.ledger.evidence import unvouched
 from f2fbuild.ledger.log import Log
 from f2fbuild.ledger.mirror import Mirror
-from f2fbuild.ledger.shelf import Shelf, Shelved
 from f2fbuild.model.friend import Friend
 from f2fbuild.model.verdict import Verdict
 from f2fbuild.net.connection import LinkSettings
@@ -58,6 +56,7 @@ from f2fbuild.node.identity import Identity
 from f2fbuild.node.neighbours import Neighbours
 from f2fbuild.node.passing import Judgement, Passing
 from f2fbuild.node.reach import Reach
+from f2fbuild.node.roles import AuditorExchanges, NoEngine
 from f2fbuild.node.targets import Targets
 from f2fbuild.store.blobs import BlobStore
 from f2fbuild.store.database import Database
@@ -97,6 +96,11 @@ class Parts:
         self._make_engine = make_engine
         self._stack = stack
 
+    @property
+    def is_auditor(self) -> bool:
+        """Whether this node has no part in jobs and artifacts."""
+        return self.settings.node.role == "auditor"
+
     # What is kept
 
     @cached_property
@@ -122,7 +126,7 @@ class Parts:
     @cached_property
     def engine(self) -> Engine:
         """What inspects, builds and digests."""
-        return self._make_engine(self._needs, self.targets)
+        return NoEngine() if self.is_auditor else self._make_engine(self._needs, self.targets)
 
     # Trust and friends
 
@@ -230,7 +234,8 @@ class Parts:
             permit=self.friendships.decide,
             fresh_nonce=self.friendships.fresh_nonce,
         )
-        return Exchanges(
+        answering = AuditorExchanges if self.is_auditor else Exchanges
+        return answering(
             self.bench,
             self.friendships,
             intake=intake,
@@ -356,20 +361,6 @@ class Parts:
             return self.blobs.read(digest, limits.PRODUCTS_LIST_BYTES)
         except F2FError:
             return None
-
-    @cached_property
-    def shelf(self) -> Shelf:
-        """The logs that are served to everybody."""
-        own = self.identity.certificate.certificate.log
-
-        def logs() -> dict[str, Shelved]:
-            found = {digits(own): Shelved(directory=self.paths.log, key=own, own=True)}
-            for friend, _, _ in self.friendships.all() if self.settings.ledger.serve_mirrors else ():
-                key = parse_log_vkey(friend.vkey)
-                found[digits(key)] = Shelved(directory=self.follower.directory(friend), key=key, own=False)
-            return found
-
-        return Shelf(logs, digits(own))
 
     def mirrored(self, friend: Friend) -> Mirror | None:
         """Return the copy of a friend's log, None when it is damaged: that must not hide the friend."""

@@ -1,0 +1,21 @@
+"""Which logs this node serves to everybody: its own, and friends' when its owner said so."""
+
+from f2fbuild.ledger.carried import digits
+from f2fbuild.ledger.checkpoint import parse_log_vkey
+from f2fbuild.ledger.shelf import Shelf, Shelved
+from f2fbuild.node.parts import Parts
+
+
+def shelf_of(parts: Parts) -> Shelf:
+    """Return the shelf of a node; who is a friend is asked anew for every path."""
+    own = parts.identity.certificate.certificate.log
+
+    def logs() -> dict[str, Shelved]:
+        found = {digits(own): Shelved(directory=parts.paths.log, key=own, own=True)}
+        if parts.settings.ledger.serve_mirrors:
+            for friend, _, _ in parts.friendships.all():
+                key = parse_log_vkey(friend.vkey)
+                found[digits(key)] = Shelved(directory=parts.follower.directory(friend), key=key, own=False)
+        return found
+
+    return Shelf(logs, digits(own))
