@@ -29,7 +29,7 @@ from f2fbuild.ledger.payloads import (
     Unknown,
     VerdictSummary,
 )
-from f2fbuild.limits import ENVELOPE_BYTES
+from f2fbuild.limits import ENTRY_BYTES, ENVELOPE_BYTES
 from f2fbuild.model.envelope import seal, unseal
 from f2fbuild.model.signing import SigningKey
 
@@ -89,9 +89,11 @@ def read(entry: bytes, statement_key: bytes, *, where: str = "entry") -> Entry:
     """Return the entry that the node with this 32-byte statement key signed.
 
     Raises:
-        FormatError: not an envelope in its one spelling, signed by another key, or a payload of a known
-            kind that is malformed.
+        FormatError: more than 65,535 bytes, not an envelope in its one spelling, signed by another key, or a
+            payload of a known kind that is malformed.
     """
+    if len(entry) > ENTRY_BYTES:
+        raise FormatError(f"an entry has at most {ENTRY_BYTES} bytes", where=where)
     envelope = unseal(entry, public=statement_key, where=where)
     return decode(envelope.payload_type, envelope.payload, where=where)
 

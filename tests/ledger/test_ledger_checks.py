@@ -14,10 +14,8 @@ import pytest
 from f2fbuild.errors import F2FError, LedgerError
 from f2fbuild.ledger import check, entry
 from f2fbuild.ledger.check import Problem, verify
-from f2fbuild.ledger.checkpoint import Checkpoint
 from f2fbuild.ledger.entry import Kind
 from f2fbuild.ledger.log import Log
-from f2fbuild.ledger.seen_heads import seal_heads, seen
 from f2fbuild.model.outcome import ClosingReason
 from f2fbuild.model.vkey import format_vkey
 from tests.checker import Wrong, check_seen_heads
@@ -35,6 +33,7 @@ from tests.ledger.ledger_helpers import (
     product,
     verdict_summary,
 )
+from tests.ledger.ledger_story import EVERY_KIND, SEEN_BLOB, SEEN_HEADS, revocation
 
 CHECKER = Path(__file__).parent.parent / "checker.py"
 
@@ -218,25 +217,6 @@ def test_a_log_may_grow_while_it_is_checked(tmp_path: Path, monkeypatch: pytest.
     log.close()
 
 
-def revocation(certificate: int) -> entry.Revocation:
-    return entry.Revocation(certificate=certificate, reason=entry.RevocationReason.SUPERSEDED)
-
-
-def mode(old: entry.Mode, new: entry.Mode) -> entry.ModeChange:
-    return entry.ModeChange(old=old, new=new, forced=True, reason=SOME)
-
-
-EVERY_KIND: list[entry.Payload] = [
-    *history(ALICE, 3),
-    order_entry(),
-    verdict_summary(ALICE.origin, 10),
-    entry.SeenHeads(heads=SOME),
-    audit_result(ALICE.origin),
-    mode(entry.Mode.DISTRIBUTED, entry.Mode.CAUTIOUS),
-    entry.Unknown(payload_type="application/vnd.example+json", payload=b"{}"),
-    ALICE.certificate(),
-    revocation(0),
-]
 START = EVERY_KIND[:1]
 OPEN = [*START, acceptance()]
 
@@ -306,9 +286,7 @@ def test_the_independent_checker_opens_commitments(tmp_path: Path) -> None:
 
 
 def test_the_independent_checker_opens_seen_heads() -> None:
-    head = Checkpoint(origin=BOB.origin, size=3, root=bytes(32))
-    sealed, blob = seal_heads(seen([head], 1_200_000), bytes(range(32)))
-    payload = {"heads": sealed.heads}
-    assert check_seen_heads(payload, blob) == [{"origin": BOB.origin, "root": "00" * 32, "size": 3}]
+    payload = {"heads": SEEN_HEADS.heads}
+    assert check_seen_heads(payload, SEEN_BLOB) == [{"origin": BOB.origin, "root": "00" * 32, "size": 3}]
     with pytest.raises(Wrong, match="another list"):
-        check_seen_heads(payload, blob.replace(b'"size":3', b'"size":4'))
+        check_seen_heads(payload, SEEN_BLOB.replace(b'"size":3', b'"size":4'))

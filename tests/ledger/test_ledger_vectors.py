@@ -13,10 +13,13 @@ from f2fbuild.ledger.checkpoint import Checkpoint, origin_of, parse_log_vkey, si
 from f2fbuild.ledger.commitment import commitment_digest, salted
 from f2fbuild.ledger.log import Log
 from f2fbuild.ledger.proof import format_proof, parse_proof, verify_proof
+from f2fbuild.ledger.review import Reviewed, review
+from f2fbuild.ledger.seen_heads import open_heads
 from f2fbuild.model.outcome import ClosingReason
 from f2fbuild.model.tree import leaf_hash
 from f2fbuild.model.vkey import format_vkey
 from tests.ledger.ledger_helpers import ALICE, SOME, acceptance, naive_root
+from tests.ledger.ledger_story import EVERY_KIND, SEEN
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 VECTORS: dict[str, Any] = json.loads((REFERENCE / "ledger-vectors.json").read_text())
@@ -67,6 +70,34 @@ def test_evidence() -> None:
     finding = evidence.check(VECTORS["equivocation"].encode())
     assert isinstance(finding, evidence.EquivocationFinding)
     assert (finding.origin, finding.sizes) == (ALICE.origin, (4, 5))
+
+
+def test_a_log_of_every_kind(tmp_path: Path) -> None:
+    story = VECTORS["every_kind"]
+    entries = [text.encode() for text in story["entries"]]
+    assert ALICE.write(*EVERY_KIND) == entries
+    kinds = [entry.read(one, ALICE.statements.public).kind for one in entries]
+    assert kinds == story["kinds"]
+    assert set(kinds) == set(entry.Kind)
+    assert ALICE.head(entries) == story["checkpoint"].encode()
+    end = review(
+        Reviewed(key=ALICE.vkey, statement_key=ALICE.statements.public), entries, entries.__getitem__
+    )
+    assert isinstance(end, Reviewed)
+    assert end.promises.standing.certificates == (15,)
+
+
+def test_what_the_entries_open() -> None:
+    story = VECTORS["every_kind"]
+    order, heads = story["order"], story["seen_heads"]
+    sealed = entry.read(story["entries"][order["entry"]].encode(), ALICE.statements.public).payload
+    salt, text = bytes.fromhex(order["salt"]), order["payload"].encode()
+    assert sealed == entry.Order(commit=hashlib.sha256(salt + text).hexdigest())
+    assert order["job"] == hashlib.sha256(text).hexdigest()
+    blob = heads["blob"].encode()
+    listed = entry.read(story["entries"][heads["entry"]].encode(), ALICE.statements.public).payload
+    assert listed == entry.SeenHeads(heads=hashlib.sha256(bytes.fromhex(heads["salt"]) + blob).hexdigest())
+    assert open_heads(listed, blob) == SEEN
 
 
 @pytest.mark.parametrize("kind", [kind for kind in entry.Kind if kind is not entry.Kind.UNKNOWN])
