@@ -6,13 +6,15 @@ from typing import Any, TypeAlias
 import trio
 
 from f2fbuild.audit.follow import Follower
-from f2fbuild.errors import FormatError
+from f2fbuild.errors import F2FError, FormatError
 from f2fbuild.jobs.bench import Bench
 from f2fbuild.jobs.fulfil import Fulfilment
 from f2fbuild.jobs.intake import Intake, Sender
 from f2fbuild.jobs.report import Report
 from f2fbuild.jobs.shown import fault_in
+from f2fbuild.ledger.checkpoint import strip_checkpoint
 from f2fbuild.ledger.log import Log
+from f2fbuild.ledger.mirror import Mirror
 from f2fbuild.net import transfer
 from f2fbuild.net.exchange import Exchange
 from f2fbuild.net.messages import (
@@ -154,16 +156,31 @@ class Exchanges:
         await transfer.serve_held(exchange, request, self._bench.blobs, self._may_fetch)
 
     async def _head(self, _peer: str, request: GetHead, exchange: Exchange) -> None:
-        if request.origin != self._log.key.name:
+        log = self._kept(request.origin)
+        if log is None or not log.checkpoint():
             await exchange.send(NoHead(origin=request.origin))
-            return
-        await exchange.send(Head(checkpoint=self._log.checkpoint()))
+        elif log is self._log:
+            await exchange.send(Head(checkpoint=self._log.checkpoint()))
+        else:
+            # Others' cosignatures show who knows whom; the log's own signature is all that is passed on.
+            await exchange.send(Head(checkpoint=strip_checkpoint(log.checkpoint(), log.key)))
 
     async def _resource(self, _peer: str, request: GetLogResource, exchange: Exchange) -> None:
-        data = None
-        if request.origin == self._log.key.name:
-            data = await trio.to_thread.run_sync(self._log.resource, request.path)
+        log, data = self._kept(request.origin), None
+        if log is not None:
+            data = await trio.to_thread.run_sync(log.resource, request.path)
         await exchange.send(NoLogResource() if data is None else LogResource(data=data))
+
+    def _kept(self, origin: str) -> Log | Mirror | None:
+        """Return this node's own log, or its copy of another whose node's certificate is held here."""
+        if origin == self._log.key.name:
+            return self._log
+        author = self._friendships.author(origin)
+        try:
+            return None if author is None else self._follower.kept(author.vkey)
+        except F2FError:
+            # A damaged copy is as good as none to who asks; its owner sees it in `ledger list`.
+            return None
 
     async def _announced(self, peer: str, _request: AnnounceHead, exchange: Exchange) -> None:
         # The announcement is a hint to look: the head that counts is the one that is pulled.
