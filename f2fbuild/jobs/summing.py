@@ -11,7 +11,7 @@ from f2fbuild.model.digest import sha256_hex
 from f2fbuild.model.job import AssignmentState
 from f2fbuild.model.outcome import Succeeded
 from f2fbuild.model.subject import Subject, agreed_subjects
-from f2fbuild.model.summary import Figures, Summary, encode_summary
+from f2fbuild.model.summary import AGREEMENTS, Figures, Summary, encode_summary
 from f2fbuild.model.times import rounded
 from f2fbuild.model.verdict import Verdict
 
@@ -64,8 +64,11 @@ class Summing:
         await self._desk.journal.ensure(entry, since=job.log_size)
 
     def _agreed(self, ended: list[Assignment], verdict: Verdict) -> tuple[Subject, ...]:
-        """Return the products of those who gave the leading result; none of a failure."""
-        agreeing = [one for one in ended if verdict.result and one.result == verdict.result]
+        """Return the products of the votes that made the agreement; none when there was no agreement."""
+        if verdict.kind not in AGREEMENTS:
+            return ()
+        votes = [one for one in ended if not one.strikes]
+        agreeing = [one for one in votes if one.result == verdict.result]
         results = [ballots.statement_of(one, self._desk.blobs).result for one in agreeing]
         return agreed_subjects([result for result in results if isinstance(result, Succeeded)])
 

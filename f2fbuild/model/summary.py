@@ -25,7 +25,9 @@ from f2fbuild.model.times import format_time, parse_time, rounded
 from f2fbuild.model.verdict import VerdictKind
 
 VERIFICATION_SUMMARY = "https://slsa.dev/verification_summary/v1"
-_AGREED = (VerdictKind.AGREE, VerdictKind.DISPUTED)
+AGREEMENTS = (VerdictKind.AGREE, VerdictKind.DISPUTED)
+"""Verdicts under which as many builders agreed as were ordered."""
+
 _REPRODUCED_BY = 2
 
 
@@ -61,7 +63,7 @@ class Summary:
     @property
     def passed(self) -> bool:
         """Whether as many builders agreed as were ordered."""
-        return self.figures.kind in _AGREED
+        return self.figures.kind in AGREEMENTS
 
     @property
     def levels(self) -> tuple[str, ...]:

@@ -36,7 +36,6 @@ from f2fbuild.jobs.queue import Assignment, Job, Queue
 from f2fbuild.jobs.submit import Submission
 from f2fbuild.jobs.tasks import Tasks
 from f2fbuild.ledger.checkpoint import Checkpoint
-from f2fbuild.ledger.evidence import unvouched
 from f2fbuild.ledger.log import Log
 from f2fbuild.ledger.mirror import Mirror
 from f2fbuild.model.friend import Friend
@@ -315,7 +314,7 @@ class Parts:
         sources = Sources(
             findings=self.findings,
             heads=self._followed_heads,
-            vouch=unvouched,
+            vouch=self.friendships.vouches,
             clock=self._needs.clock,
             random=secrets.token_bytes,
             tell=self._needs.tell,

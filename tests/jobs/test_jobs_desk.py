@@ -21,8 +21,10 @@ from f2fbuild.model import canonical
 from f2fbuild.model import statement as statements
 from f2fbuild.model.digest import sha256_hex
 from f2fbuild.model.job import AssignmentState, JobClass, JobState, Quorum
-from f2fbuild.model.outcome import ExitClass, Failed, Stage, Succeeded, result_digest
+from f2fbuild.model.outcome import ExitClass, Failed, Product, Stage, Succeeded, result_digest
+from f2fbuild.model.summary import Summary, decode_summary
 from f2fbuild.model.verdict import Verdict, VerdictKind
+from f2fbuild.model.vote import Strike
 from tests.jobs.jobs_benches import STATEMENTS, Workshop, workshop
 from tests.jobs.jobs_builder import Builder
 from tests.jobs.jobs_facts import OTHER, PEER, a_job, asked
@@ -190,6 +192,47 @@ def ended(result: Succeeded | Failed, peer: str = PEER) -> Assignment:
 
 def verdict(kind: VerdictKind, result: str = "") -> Verdict:
     return Verdict(kind=kind, agree=2, denominator=2, needed=2, verified=1, result=result, accuses=())
+
+
+async def summary_of(shop: Workshop, rows: list[Assignment], judged: Verdict) -> Summary:
+    await Summing(shop.desk).log_verdict(replace(a_job(), log_size=0), rows, judged)
+    payload = entries.read(shop.log.entry(shop.log.size - 1), STATEMENTS.public).payload
+    assert isinstance(payload, entries.VerdictSummary)
+    return decode_summary(payload.statement)
+
+
+@pytest.mark.parametrize("kind", VerdictKind)
+async def test_every_verdict_has_its_summary(shop: Workshop, kind: VerdictKind) -> None:
+    """Whoever leads, products are named only of an agreement; all else is said of the sources."""
+    rows = [ended(SUCCESS), ended(SUCCESS, OTHER)]
+    summary = await summary_of(shop, rows, verdict(kind, result_digest(SUCCESS)))
+    assert summary.figures.kind is kind
+    assert summary.passed is (kind in (VerdictKind.AGREE, VerdictKind.DISPUTED))
+    named = SUCCESS.products if summary.passed else a_job().offer.sources
+    assert [one.name for one in summary.subjects] == [one.name for one in named]
+    assert len(summary.outcomes) == 2
+
+
+async def test_a_struck_vote_takes_nothing_from_what_is_named(shop: Workshop) -> None:
+    rpm = Product(kind="rpm", name="a.rpm", size=1, sha256="01" * 32, canonical="0c" * 32)
+    good, other = Succeeded(products=(rpm,)), Succeeded(products=(replace(rpm, sha256="02" * 32),))
+    judged = verdict(VerdictKind.AGREE, result_digest(good))
+    assert result_digest(good) == result_digest(other)
+    late = replace(ended(other, OTHER), strikes=(Strike.LATE,))
+    (named,) = (await summary_of(shop, [ended(good), late], judged)).subjects
+    assert (named.sha256, named.canonical) == ("01" * 32, "0c" * 32)
+    (named,) = (await summary_of(shop, [ended(good), ended(other, OTHER)], judged)).subjects
+    assert (named.sha256, named.canonical) == ("", "0c" * 32)
+
+
+async def test_a_summary_of_very_many_products_fits_an_entry(shop: Workshop) -> None:
+    many = Succeeded(products=tuple(plain(f"file-{number:05}") for number in range(40_000)))
+    shop.blobs.put_bytes(statements.encode(built_statement(many)).products)
+    row = ended(many)
+    (subject,) = (await summary_of(shop, [row], verdict(VerdictKind.AGREE, result_digest(many)))).subjects
+    assert subject.name == "products.json"
+    listed = json.loads(shop.blobs.read(subject.sha256, limits.PRODUCTS_LIST_BYTES))
+    assert [one["name"] for one in listed] == [product.name for product in many.products]
 
 
 @pytest.mark.parametrize(
