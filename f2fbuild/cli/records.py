@@ -125,3 +125,28 @@ class FindingShown(Reply, frozen=True, kw_only=True, tag="f2fbuild.finding-shown
     """A finding that nothing proves to others."""
 
     finding: Finding
+
+
+class AuditedCertificate(msgspec.Struct, frozen=True, kw_only=True):
+    """A node certificate in a log. `standing` is `good`, `unknown`, `lapsed` or `bad`."""
+
+    index: int
+    owner: str
+    standing: str
+    why: str
+
+
+class AuditedLog(msgspec.Struct, frozen=True, kw_only=True):
+    """All that was found of one log; `wrong` when anything is."""
+
+    report: LedgerReport
+    certificates: tuple[AuditedCertificate, ...]
+    wrong: bool
+
+
+class LedgerAudit(Reply, frozen=True, kw_only=True, tag="f2fbuild.ledger-audit/1"):
+    """What an audit of all logs found: `entries` in all, `wrong` how many logs have a problem."""
+
+    logs: tuple[AuditedLog, ...]
+    entries: int
+    wrong: int

@@ -6,6 +6,7 @@ any directory is read with `--vkey`. No other command knows the ledger's files.
 
 import click
 
+from f2fbuild.cli.commands.ledger.auditing import audit
 from f2fbuild.cli.commands.ledger.checking import verify
 from f2fbuild.cli.commands.ledger.entries import checkpoint, show
 from f2fbuild.cli.commands.ledger.evidence import evidence
@@ -24,5 +25,5 @@ def ledger() -> None:
     """
 
 
-for _command in (log, show, proof, checkpoint, verify, evidence, export, import_, serve):
+for _command in (log, show, proof, checkpoint, verify, audit, evidence, export, import_, serve):
     ledger.add_command(_command)

@@ -25,17 +25,17 @@ def verify(output: Output, *, which: str, vkey: str) -> None:
     kept = [find(which, vkey)[0]] if which or vkey else all_logs(output)
     reports = []
     for one in kept:
-        report = _verify(one)
+        report = check_log(one)
         reports.append(report)
         if output.json:
             output.reply(report)
         else:
-            _show_report(output, one, report)
+            show_report(output, one, report)
     if any(report.problems for report in reports):
         sys.exit(LedgerError.exit_code)
 
 
-def _verify(kept: KeptLog) -> records.LedgerReport:
+def check_log(kept: KeptLog) -> records.LedgerReport:
     """Return what is right and wrong with a log; a log that cannot be read at all is a problem too."""
     where, size, kinds, open_ = str(kept.directory), 0, dict[str, int](), tuple[int, ...]()
     problems = []
@@ -57,7 +57,8 @@ def _verify(kept: KeptLog) -> records.LedgerReport:
     )
 
 
-def _show_report(output: Output, kept: KeptLog, report: records.LedgerReport) -> None:
+def show_report(output: Output, kept: KeptLog, report: records.LedgerReport) -> None:
+    """Print what was found of a log."""
     verdict = "[red]VIOLATED[/red]" if report.problems else "[green]ok[/green]"
     kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(report.kinds.items()))
     output.line(f"{verdict}  {marked(kept.title)}  {report.size} entries  {kinds}")
