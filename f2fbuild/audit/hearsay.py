@@ -7,13 +7,15 @@ a log or an owner travels; a divergence accuses nobody, and its followers see it
 from dataclasses import dataclass
 from typing import assert_never
 
-from f2fbuild.audit.findings import CONTRADICTION, EQUIVOCATION, REPEATED_EPOCH, Found
+from f2fbuild.audit.findings import CONTRADICTION, EQUIVOCATION, HIDDEN_RESULT, REPEATED_EPOCH, Found
 from f2fbuild.ledger.evidence import (
     ContradictionFinding,
+    DatedFinding,
     DivergenceFinding,
     EpochFinding,
     EquivocationFinding,
     Finding,
+    HiddenFinding,
 )
 from f2fbuild.limits import EVIDENCE_HOUR, EVIDENCE_PER_HOUR
 from f2fbuild.model.digest import sha256_hex, short_id
@@ -74,6 +76,17 @@ def heard(finding: Finding, evidence: bytes, hops: int) -> Found | None:
                 subject=f"{sha256_hex(node.statements)} {epoch}",
                 hops=hops,
             )
-        case DivergenceFinding():
+        case HiddenFinding(origin=origin, owner=owner, index=index):
+            return Found(
+                kind=HIDDEN_RESULT,
+                owner=owner,
+                node=sha256_hex(finding.node.statements),
+                evidence=evidence,
+                detail=f"entry {index} was never closed; a friend has shown the proof",
+                origin=origin,
+                subject=f"{origin} {index}",
+                hops=hops,
+            )
+        case DivergenceFinding() | DatedFinding():
             return None
     assert_never(finding)

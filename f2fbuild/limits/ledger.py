@@ -59,6 +59,15 @@ EVIDENCE_PER_HOUR = 60
 EVIDENCE_PER_FRIEND = 2_000
 """Files kept that came from one friend: as many as it may have announced logs (`formats.md` section 3)."""
 
+EVIDENCE_WITNESSES = 8
+"""Witnesses whose certificates one file of evidence holds: two are needed, each reader believes others."""
+
+HIDDEN_GRACE_SECONDS = 7 * 86_400
+"""Seconds after which a promise that was due and that nothing closed is evidence: a node may be ill."""
+
+HIDDEN_SPAN_BYTES = 8 * MIB
+"""Bytes of the entries in evidence of a hidden result: some 5,000 entries of 1.6 kB, a busy fortnight."""
+
 EVIDENCE_PARTS = 16
 """Parts of an evidence file: divergent results need at most 12."""
 

@@ -4,10 +4,14 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from f2fbuild.ledger.evidence.contradiction import ContradictionFinding, EpochFinding
+from f2fbuild.ledger.evidence.cosigners import Cosigner
+from f2fbuild.ledger.evidence.dated import DatedFinding
 from f2fbuild.ledger.evidence.divergence import DivergenceFinding
 from f2fbuild.ledger.evidence.equivocation import EquivocationFinding
 from f2fbuild.ledger.evidence.findings import Finding
+from f2fbuild.ledger.evidence.hidden import HiddenFinding
 from f2fbuild.ledger.evidence.owners import OwnedNode
+from f2fbuild.model.times import format_time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +64,27 @@ def tell(finding: Finding) -> Told:
                 facts=(f"statement key {statements}", *(f"log {origin}" for origin in origins)),
                 certificates=nodes,
             )
+        case HiddenFinding(origin=origin, owner=owner, index=index, due=due):
+            return Told(
+                claim=f"the log {origin} has not closed what it accepted at {index}, due {format_time(due)}",
+                against=owner,
+                origins=(origin,),
+                facts=(f"job {finding.job}", f"size {finding.size}", *_seen(finding.cosigners)),
+                certificates=(finding.node, *(one.node for one in finding.cosigners)),
+            )
+        case DatedFinding(origin=origin, index=index, before=before):
+            return Told(
+                claim=f"the entry {index} of the log {origin} is older than {format_time(before)}",
+                against="",
+                origins=(origin,),
+                facts=(f"sha256 {finding.entry}", *_seen(finding.cosigners)),
+                certificates=(finding.node, *(one.node for one in finding.cosigners)),
+            )
     assert_never(finding)
+
+
+def _seen(cosigners: tuple[Cosigner, ...]) -> tuple[str, ...]:
+    return tuple(f"seen {format_time(one.time)} by {one.node.node} of {one.node.owner}" for one in cosigners)
 
 
 def _results(finding: DivergenceFinding | ContradictionFinding) -> tuple[str, ...]:
