@@ -188,7 +188,10 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Job(Reply, frozen=True, kw_only=True, tag="f2fbuild.job/1"):
-    """A job, its builders and its verdict. `exit_code` is what `build` and `watch` end with."""
+    """A job, its builders and its verdict. `exit_code` is what `build` and `watch` end with.
+
+    Results come out after `embargo_until`; 0 is no embargo.
+    """
 
     id: str
     short: str
@@ -201,6 +204,7 @@ class Job(Reply, frozen=True, kw_only=True, tag="f2fbuild.job/1"):
     reason: str
     created: int
     deadline: int
+    embargo_until: int = 0
     builders: int
     agree: int
     verdict: Verdict | None

@@ -77,7 +77,10 @@ class AddTarget(Request, frozen=True, kw_only=True):
 
 
 class Submit(Request, frozen=True, kw_only=True):
-    """Order a build of the source at `source`, a path that the node can read."""
+    """Order a build of the source at `source`, a path that the node can read.
+
+    No result comes out before the unix second `embargo_until`; 0 is no embargo.
+    """
 
     target: str
     source: str
@@ -85,6 +88,7 @@ class Submit(Request, frozen=True, kw_only=True):
     builders: Count | None = None
     agree: Count | None = None
     deadline_minutes: Annotated[int, msgspec.Meta(ge=1, le=20160)] = 1440
+    embargo_until: Annotated[int, msgspec.Meta(ge=0, lt=2**40)] = 0
 
 
 class GetJob(Request, frozen=True, kw_only=True):

@@ -83,7 +83,7 @@ class Asking:
                 self._desk.lose(job.id, peer, "no longer a friend")
                 return
             try:
-                await self._reach(assignment, friend)
+                await self._reach(job, assignment, friend)
                 await self._step(job, friend)
             except BROKEN:
                 # The link tells when it is back; a peer that only breaks exchanges must not make us spin.
@@ -93,14 +93,16 @@ class Asking:
             except F2FError as error:
                 self._desk.lose(job.id, peer, str(error))
 
-    async def _reach(self, assignment: Assignment, friend: Friend) -> None:
-        """Wait for a link to the builder, as long as patience lasts.
+    async def _reach(self, job: Job, assignment: Assignment, friend: Friend) -> None:
+        """Wait for a link to the builder, as long as patience lasts; an embargo's days are none of it.
 
         Raises:
             NobodyError: it did not come back.
         """
         offered = assignment.state is AssignmentState.OFFERED
-        with trio.move_on_after(limits.OFFER_ANSWER_SECONDS if offered else self._desk.patience) as waiting:
+        embargo = max(0, job.order.reveal_by - self._desk.clock())
+        patience = self._desk.patience + (embargo if assignment.state is AssignmentState.COMMITTED else 0)
+        with trio.move_on_after(limits.OFFER_ANSWER_SECONDS if offered else patience) as waiting:
             await self._desk.friends.wait_connected(friend.node_id)
         if waiting.cancelled_caught:
             raise NobodyError("went away and did not come back", where=friend.name)

@@ -128,7 +128,8 @@ class Conductor:
         still_open = [one for one in assignments if one.state in OPEN]
         for one in still_open:
             tasks.start(f"follow {one.peer}", partial(self._asking.run, job, one.peer))
-        for one in ballots.to_show(assignments):
+        embargoed = self._desk.clock() < job.order.reveal_by
+        for one in [] if embargoed else ballots.to_show(assignments):
             tasks.start(f"show {one.peer}", partial(self._telling.show, job, one.peer, assignments))
         # What came in during the round is still to be judged.
         if job.state in final(JOB) and not still_open and not changed.is_set():
@@ -242,9 +243,10 @@ class Conductor:
         return job, self._desk.queue.assignments(job_id)
 
     def _patience(self, job: Job) -> float:
-        """Return how long to wait for a change: to the deadline, or until refusals may have passed."""
-        left = job.order.deadline - self._desk.clock()
-        return min(left, limits.CONDUCT_POLL_SECONDS) if left > 0 else limits.CONDUCT_POLL_SECONDS
+        """Return how long to wait for a change: to the next moment of the job, or until refusals may pass."""
+        now = self._desk.clock()
+        left = [moment - now for moment in (job.order.deadline, job.order.reveal_by) if moment > now]
+        return min(*left, limits.CONDUCT_POLL_SECONDS) if left else limits.CONDUCT_POLL_SECONDS
 
 
 class _Tasks:

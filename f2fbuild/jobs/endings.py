@@ -32,9 +32,11 @@ class Endings:
         return task
 
     async def reveal(self, task: Task) -> None:
-        """Write the outcome that was committed to."""
+        """Write the outcome that was committed to; then the submitter may fetch what belongs to it."""
         entry = self._bench.journal.seal(Outcome(statement=task.result or b""))
         recorded = await self._bench.journal.ensure(entry, since=task.log_size)
+        until = self._bench.clock() + limits.ARTIFACT_DAYS * 86_400
+        self._bench.access.allow(task.submitter, task.attachments, until)
         self._bench.tasks.change(
             task.job, self._bench.clock(), outcome_index=recorded.index, state=AssignmentState.DONE
         )

@@ -228,7 +228,7 @@ class Fulfilment:
         return name
 
     def _decide(self, task: Task, result: Succeeded | Failed, built: _Built) -> Task:
-        """Fix the outcome's payload, and who may fetch what belongs to it, before anything is logged."""
+        """Fix the outcome's payload before anything is logged. Nobody may fetch what belongs to it yet."""
         finished = Finished(
             origin=self._bench.origin,
             offer=stored_offer(task.offer),
@@ -240,8 +240,6 @@ class Fulfilment:
         encoded, details = statement(task, finished)
         blobs = [self._bench.blobs.put_bytes(blob) for blob in (details, encoded.products) if blob]
         attachments = (*built.stored, *blobs)
-        until = self._bench.clock() + limits.ARTIFACT_DAYS * 86_400
-        self._bench.access.allow(task.submitter, attachments, until)
         return self._bench.tasks.change(
             task.job,
             self._bench.clock(),

@@ -36,16 +36,21 @@ class RefusedOffer(StrEnum):
     DISK = "disk-full"
     DEADLINE = "deadline-passed"
     TAKEN = "job-of-another"
+    EMBARGO = "embargo-too-long"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capacity:
-    """How much this node takes on: builds at once, accepted jobs waiting, and free disk in bytes."""
+    """How much this node takes on: builds at once, accepted jobs waiting, and free disk in bytes.
+
+    `embargo` is for how many seconds from now it keeps a result to itself when it is asked to.
+    """
 
     slots: int
     waiting: int
     free_disk: Callable[[], int]
     disk_needed: int
+    embargo: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +142,9 @@ class Intake:
             return _refused(RefusedOffer.NO_TARGET, f"no target here builds {kind} for {arch}")
         if offer.deadline <= now:
             return _refused(RefusedOffer.DEADLINE, "the deadline has passed; are both clocks right?")
+        if offer.reveal_by > now + self._capacity.embargo:
+            days = self._capacity.embargo // 86_400
+            return _refused(RefusedOffer.EMBARGO, f"results are kept back for at most {days} days here")
         taken = len(self._bench.tasks.in_states(set(OPEN_STATES) - {AssignmentState.COMMITTED}))
         if taken >= self._capacity.slots + self._capacity.waiting:
             return _refused(RefusedOffer.BUSY, f"{taken} jobs are building or waiting")
@@ -146,7 +154,7 @@ class Intake:
 
     async def _accept(self, job: str, sender: Sender, data: bytes, offer: Offer) -> OfferAccepted:
         now = self._bench.clock()
-        reveal_by = min(offer.deadline, now + limits.REVEAL_SECONDS)
+        reveal_by = offer.reveal_by or min(offer.deadline, now + limits.REVEAL_SECONDS)
         salts = self._bench.random(64)
         acceptance = Acceptance(
             job=job,

@@ -28,7 +28,8 @@ class Offer:
     """What is offered: a definition, the blobs behind its digests, and until when it is wanted.
 
     `metadata` is the manifest of the repositories' signed metadata that travels beside the lock;
-    `deadline` is in unix seconds; `title` is text for people and decides nothing.
+    `deadline` is in unix seconds, `reveal_by` too: it ends an embargo, 0 where there is none; `title` is text
+    for people and decides nothing.
     """
 
     definition: BuildDefinition
@@ -38,6 +39,7 @@ class Offer:
     lock: BlobReference
     metadata: BlobReference
     deadline: int
+    reveal_by: int = 0
 
     @property
     def blobs(self) -> tuple[BlobReference, ...]:
@@ -47,6 +49,7 @@ class Offer:
 
 def to_body(offer: Offer) -> dict[str, Any]:
     """Return the offer as the canonical JSON values of a signed message's body."""
+    embargo = {"revealBy": offer.reveal_by} if offer.reveal_by else {}
     return {
         "class": str(offer.job_class),
         "deadline": offer.deadline,
@@ -55,6 +58,7 @@ def to_body(offer: Offer) -> dict[str, Any]:
         "metadata": _reference(offer.metadata),
         "sources": [_reference(source) for source in offer.sources],
         "title": offer.title,
+        **embargo,
     }
 
 
@@ -73,6 +77,7 @@ def from_body(body: Any) -> Offer:
             lock=_parse_reference(body["lock"]),
             metadata=_parse_reference(body["metadata"]),
             deadline=body["deadline"],
+            reveal_by=body.get("revealBy", 0),
         )
         spelled = to_body(offer)
     except (KeyError, TypeError, ValueError) as error:
@@ -86,6 +91,8 @@ def from_body(body: Any) -> Offer:
         raise FormatError("lock or metadata are larger than any", where="offer")
     if spelled != body or type(offer.deadline) is not int or not isinstance(offer.title, str):
         raise FormatError("not the one spelling of an offer", where="offer")
+    if type(offer.reveal_by) is not int or not 0 <= offer.reveal_by <= offer.deadline:
+        raise FormatError("an embargo that ends after the deadline", where="offer")
     return offer
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import trio
 
+from f2fbuild import limits
 from f2fbuild.errors import UsageError
 from f2fbuild.jobs.desk import Desk
 from f2fbuild.jobs.engine import Prepared
@@ -16,11 +17,15 @@ from f2fbuild.jobs.offer import BlobReference, Offer
 from f2fbuild.jobs.queue import Job
 from f2fbuild.jobs.summing import log_order
 from f2fbuild.model.job import DEFAULT_QUORUM, JobClass, JobState, Order, Quorum
+from f2fbuild.model.times import LEAF_RESOLUTION, format_time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What somebody asked for. `builders` and `agree` are None for the class's default."""
+    """What somebody asked for. `builders` and `agree` are None for the class's default.
+
+    `embargo_until` is the unix second up to which nothing shall come out, 0 for none.
+    """
 
     target: str
     source: Path
@@ -28,6 +33,21 @@ class Wanted:
     builders: int | None
     agree: int | None
     deadline: int
+    embargo_until: int = 0
+
+    def reveal_by(self, now: int) -> int:
+        """Return the time of revealing that is ordered, 0 for none: full ten minutes, as the ledger tells it.
+
+        Raises:
+            UsageError: it is over already, or farther away than any builder takes.
+        """
+        if not self.embargo_until:
+            return 0
+        if not now < self.embargo_until <= now + limits.EMBARGO_SECONDS:
+            days = limits.EMBARGO_SECONDS // 86_400
+            what = f"an embargo ends in the future, and within {days} days"
+            raise UsageError(what, where=format_time(self.embargo_until))
+        return -(-self.embargo_until // LEAF_RESOLUTION) * LEAF_RESOLUTION
 
     def quorum(self) -> Quorum:
         """Return the quorum that is ordered.
@@ -56,15 +76,16 @@ class Submission:
         Raises:
             F2FError: the source cannot be used, or no environment can be had for it.
         """
-        quorum = wanted.quorum()
+        quorum, reveal_by = wanted.quorum(), wanted.reveal_by(self._desk.clock())
         prepared = await self._desk.engine.prepare(wanted.target, wanted.source)
-        offer = await trio.to_thread.run_sync(self._store, prepared, wanted)
+        offer = await trio.to_thread.run_sync(self._store, prepared, wanted, reveal_by)
         return await self._order(offer, wanted.target, prepared.arch, quorum)
 
     async def again(self, job: Job) -> Job:
         """Return a new job for the same build with the same quorum and as much time as the old one had."""
         now = self._desk.clock()
-        deadline = now + job.order.deadline - job.order.created
+        reveal_by = job.order.reveal_by if job.order.reveal_by > now else 0
+        deadline = _deadline(now + job.order.deadline - job.order.created, reveal_by)
         offer = Offer(
             definition=job.offer.definition,
             job_class=job.offer.job_class,
@@ -73,6 +94,7 @@ class Submission:
             lock=job.offer.lock,
             metadata=job.offer.metadata,
             deadline=deadline,
+            reveal_by=reveal_by,
         )
         return await self._order(offer, job.target, job.arch, job.order.quorum)
 
@@ -89,6 +111,7 @@ class Submission:
             created=now,
             deadline=offer.deadline,
             nonce=self._desk.random(16).hex(),
+            reveal_by=offer.reveal_by,
         )
         job = Job(
             id=order.job_id,
@@ -107,7 +130,7 @@ class Submission:
         await self.log_order(job)
         return job
 
-    def _store(self, prepared: Prepared, wanted: Wanted) -> Offer:
+    def _store(self, prepared: Prepared, wanted: Wanted, reveal_by: int) -> Offer:
         """Put everything that builders will fetch into the blobs, and return the offer that names it."""
         sources = tuple(
             BlobReference(name=name, sha256=self._desk.blobs.put_file(path), size=path.stat().st_size)
@@ -126,5 +149,11 @@ class Submission:
             sources=sources,
             lock=BlobReference(name="environment.lock", sha256=lock, size=len(prepared.lock)),
             metadata=BlobReference(name="metadata.json", sha256=metadata, size=len(prepared.metadata)),
-            deadline=wanted.deadline,
+            deadline=_deadline(wanted.deadline, reveal_by),
+            reveal_by=reveal_by,
         )
+
+
+def _deadline(wanted: int, reveal_by: int) -> int:
+    """Return a deadline that leaves time for results which come out at the end of an embargo."""
+    return max(wanted, reveal_by + limits.EMBARGO_MARGIN_SECONDS) if reveal_by else wanted

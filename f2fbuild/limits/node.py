@@ -37,6 +37,12 @@ and inventing more roots must not fill the disk."""
 REVEAL_SECONDS = 24 * 3600
 """Seconds after which a builder reveals on its own: one slow builder must not hide the others' results."""
 
+EMBARGO_SECONDS = 14 * 86_400
+"""Seconds until an embargo ends, at most: as long as the linux-distros list lets one last."""
+
+EMBARGO_MARGIN_SECONDS = 3600
+"""Seconds between the end of an embargo and the deadline: results have to be fetched and recomputed."""
+
 REVEAL_POLL_SECONDS = 30
 """Seconds between a builder's looks at the clock while it keeps a result to itself."""
 

@@ -161,8 +161,9 @@ DEFAULT_QUORUM: Mapping[JobClass, Quorum] = {
 class Order:
     """What a submitter ordered. Its signed payload carries a nonce, so two orders are never one job.
 
-    Times are unix seconds, `nonce` 16 bytes in hexadecimal. Nobody sees an order before its verdict opens
-    it: an offer tells a builder neither the quorum nor who else is asked.
+    Times are unix seconds, `nonce` 16 bytes in hexadecimal; `reveal_by` ends an embargo, 0 (and absent from
+    the payload) where there is none. Nobody sees an order before its verdict opens it: an offer tells a
+    builder neither the quorum nor who else is asked.
     """
 
     build_key: str
@@ -171,10 +172,12 @@ class Order:
     created: int
     deadline: int
     nonce: str
+    reveal_by: int = 0
 
     def encode(self) -> bytes:
         """Return the canonical payload that is signed; its SHA-256 is the job id."""
         quorum = self.quorum
+        embargo = {"revealBy": self.reveal_by} if self.reveal_by else {}
         return canonical.encode(
             {
                 "agree": quorum.agree,
@@ -185,6 +188,7 @@ class Order:
                 "deadline": self.deadline,
                 "nonce": self.nonce,
                 "tieBreakers": quorum.tie_breakers,
+                **embargo,
             }
         )
 
@@ -208,6 +212,7 @@ class Order:
                 created=_count(value["created"]),
                 deadline=_count(value["deadline"]),
                 nonce=_nonce(value["nonce"]),
+                reveal_by=_count(value.get("revealBy", 0)),
             )
             spelled = order.encode()
         except (KeyError, TypeError, ValueError) as error:

@@ -35,7 +35,7 @@ class OwnerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class BuilderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How much of this machine one build gets, and how many run at once."""
+    """How much of this machine one build gets, how many run at once, for how long results are kept back."""
 
     slots: Positive = 1
     waiting: Positive = 8
@@ -44,6 +44,7 @@ class BuilderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     processes: Positive = 2048
     log_mib: Positive = 64
     wall_minutes: Positive = 120
+    embargo_days: Annotated[int, msgspec.Meta(ge=0, le=14)] = 14
 
 
 class JobSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

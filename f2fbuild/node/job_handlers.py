@@ -18,6 +18,7 @@ from f2fbuild.jobs.replicas import AskMore, Enough, GiveUp, Wait
 from f2fbuild.jobs.submit import Wanted
 from f2fbuild.model.job import AssignmentState
 from f2fbuild.model.outcome import Product, Succeeded
+from f2fbuild.model.times import format_time
 from f2fbuild.node.divergences import divergence_view, has_diverged
 from f2fbuild.node.parts import Parts
 from f2fbuild.node.views import job_view, statement_of
@@ -64,6 +65,7 @@ class JobHandlers:
             builders=request.builders,
             agree=request.agree,
             deadline=self._desk.clock() + request.deadline_minutes * 60,
+            embargo_until=request.embargo_until,
         )
         job = await self._parts.submission.submit(wanted)
         self._parts.conductor.wake()
@@ -99,6 +101,8 @@ class JobHandlers:
                 waiting_for = f"{number} more builders{', to break a tie' if tie_break else ''}"
             case GiveUp(reason=reason):
                 waiting_for = f"nothing: {reason.value}"
+        if self._desk.clock() < job.order.reveal_by:
+            waiting_for += f"; results come out at {format_time(job.order.reveal_by)}"
         if job.state in final(JOB):
             waiting_for = f"nothing: the job has {job.state}"
         reasons = tuple(

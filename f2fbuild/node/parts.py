@@ -226,6 +226,7 @@ class Parts:
             waiting=builder.waiting,
             free_disk=lambda: _free_disk(self.paths.cache),
             disk_needed=builder.disk_mib * limits.MIB,
+            embargo=builder.embargo_days * 86_400,
         )
         intake = Intake(
             self.bench,

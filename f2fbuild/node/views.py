@@ -34,6 +34,7 @@ def job_view(desk: Desk, job: Job) -> replies.Job:
         reason=job.reason,
         created=job.order.created,
         deadline=job.order.deadline,
+        embargo_until=job.order.reveal_by,
         builders=job.order.quorum.builders,
         agree=job.order.quorum.agree,
         verdict=verdict,

@@ -1,5 +1,6 @@
 """The body of an offer: one spelling, nothing at odds with its build definition, nothing about the quorum."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -39,6 +40,18 @@ def changed(path: str, value: Any) -> dict[str, Any]:
         place = place[int(name) if name.isdigit() else name]
     place[last] = value
     return dict(body)
+
+
+def test_an_embargo_is_offered_and_no_embargo_is_absent() -> None:
+    embargoed = replace(OFFER, reveal_by=OFFER.deadline)
+    assert from_body(to_body(embargoed)) == embargoed
+    assert "revealBy" not in to_body(OFFER)
+
+
+@pytest.mark.parametrize("value", [0, -1, False, True, "1", OFFER.deadline + 1])
+def test_an_embargo_ends_before_the_deadline(value: Any) -> None:
+    with pytest.raises(FormatError):
+        from_body({**to_body(OFFER), "revealBy": value})
 
 
 @given(

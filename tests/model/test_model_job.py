@@ -25,6 +25,23 @@ ORDER = Order(
 )
 
 
+EMBARGOED = replace(ORDER, deadline=1_790_300_000, reveal_by=1_790_200_200)
+
+
+def test_an_embargo_is_part_of_the_order_and_no_embargo_is_absent() -> None:
+    assert b"revealBy" not in ORDER.encode()
+    assert canonical.decode(EMBARGOED.encode())["revealBy"] == 1_790_200_200
+    assert Order.decode(EMBARGOED.encode()) == EMBARGOED
+    assert EMBARGOED.job_id != replace(EMBARGOED, reveal_by=0).job_id
+
+
+@pytest.mark.parametrize("value", [0, -1, True, "1790200200", {}])
+def test_an_embargo_that_is_none_is_refused(value: Any) -> None:
+    payload = canonical.encode({**canonical.decode(ORDER.encode()), "revealBy": value})
+    with pytest.raises(FormatError):
+        Order.decode(payload)
+
+
 def test_a_build_key_by_hand() -> None:
     # The bytes of formats.md §1.8, written out.
     text = (

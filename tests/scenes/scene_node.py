@@ -74,8 +74,9 @@ class SceneNode:
         agree: int | None = None,
         job_class: JobClass = JobClass.TESTING,
         seconds: int = 3600,
+        embargo: int = 0,
     ) -> Job:
-        """Order a toy."""
+        """Order a toy; `embargo` is in seconds from now."""
         source = self.paths.state / f"{text.rsplit(maxsplit=1)[-1]}.toy"
         source.write_text(text)
         wanted = Wanted(
@@ -85,6 +86,7 @@ class SceneNode:
             builders=builders,
             agree=agree,
             deadline=self.watch() + seconds,
+            embargo_until=self.watch() + embargo if embargo else 0,
         )
         job = await self.parts.submission.submit(wanted)
         self.parts.conductor.wake()

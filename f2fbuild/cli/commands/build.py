@@ -10,7 +10,9 @@ from f2fbuild.api import replies, requests
 from f2fbuild.cli.commands.watch import follow
 from f2fbuild.cli.main import client, command
 from f2fbuild.cli.output import Output, marked
+from f2fbuild.errors import FormatError, UsageError
 from f2fbuild.model.job import JobClass
+from f2fbuild.model.times import format_time, parse_time
 
 
 @click.command()
@@ -27,6 +29,11 @@ from f2fbuild.model.job import JobClass
 @click.option("--builders", type=click.IntRange(1, 100), help="How many friends to ask at first.")
 @click.option("--agree", type=click.IntRange(1, 100), help="How many of them must agree.")
 @click.option("--deadline", type=click.IntRange(1, 20160), default=1440, help="Minutes.", show_default=True)
+@click.option(
+    "--embargo-until",
+    metavar="TIME",
+    help="Keep all results back until then (2026-01-31T12:00:00Z, within 14 days).",
+)
 @click.option("--wait/--nowait", default=None, help="Wait for the end, or return at once.")
 @command
 def build(
@@ -38,6 +45,7 @@ def build(
     builders: int | None,
     agree: int | None,
     deadline: int,
+    embargo_until: str | None,
     wait: bool | None,
 ) -> None:
     """Build SOURCE (.dsc or .src.rpm) for TARGET at several friends, who must agree.
@@ -52,12 +60,20 @@ def build(
         builders=builders,
         agree=agree,
         deadline_minutes=deadline,
+        embargo_until=_moment(embargo_until) if embargo_until else 0,
     )
     with client() as api:
         job = api.call(request, replies.Job)
         _submitted(output, job)
         if _in_foreground() if wait is None else wait:
             sys.exit(follow(output, api, job.short))
+
+
+def _moment(text: str) -> int:
+    try:
+        return parse_time(text)
+    except FormatError as error:
+        raise UsageError(error.what, where="--embargo-until") from error
 
 
 def _in_foreground() -> bool:
@@ -76,5 +92,7 @@ def _submitted(output: Output, job: replies.Job) -> None:
         f"{marked(job.title)}  ->  {marked(job.target)}  {job.arch}      "
         f"want {job.builders} builders, {job.agree} must agree"
     )
+    if job.embargo_until:
+        output.line(f"results come out at {format_time(job.embargo_until)}")
     output.line(f"job {job.short}")
     output.hint(f"(safe to interrupt; continue with: f2fbuild watch {job.short})")
