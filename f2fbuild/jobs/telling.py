@@ -31,8 +31,9 @@ class Telling:
     async def show(self, job: Job, peer: str, assignments: list[Assignment]) -> None:
         """Show a builder everybody's commitments, after which it reveals; harmless to repeat."""
         request = ShowCommitments(job_id=job.id, commitments=self._shown(assignments))
-        # From here on its result may be read, so who has not committed by now comes too late.
-        self._desk.queue.advance(job.id, peer, self._desk.clock(), out=True)
+        if not self._desk.queue.assignment(job.id, peer).out:
+            # From here on its result may be read, so who has not committed by now comes too late.
+            self._desk.queue.advance(job.id, peer, self._desk.clock(), out=True)
         with trio.move_on_after(limits.OFFER_ANSWER_SECONDS):
             try:
                 async with await self._desk.friends.call(peer, request) as exchange:

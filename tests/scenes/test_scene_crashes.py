@@ -147,14 +147,15 @@ async def test_the_only_builder_was_killed_and_the_job_says_why_it_ended(scene: 
     await killed.check_bob()
 
 
-SUBMITTER_ENTRIES, SUBMITTER_COMMITS = 3, 2
-"""The order, asked for by who orders and by who conducts, and the verdict."""
+SUBMITTER_ENTRIES, SUBMITTER_COMMITS = 4, 2
+"""The order, asked for by who orders, by who conducts and by who sums up, and the verdict."""
 SUBMITTER_ROWS = {
     "after-job-new": 1,
     "after-assignment-offered": 2,
     "after-assignment-accepted": 2,
     "after-job-running": 1,
     "after-assignment-committed": 2,
+    "after-assignment-out": 2,
     "after-assignment-ending": 2,
     "after-assignment-done": 2,
     "after-job-verdict": 1,
