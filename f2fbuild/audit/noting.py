@@ -165,7 +165,6 @@ class Notes:
         )
 
     async def _write(self, name: str) -> None:
-        row = self._database.row("SELECT entry, log_size FROM note WHERE name = ?", (name,))
-        if row is not None:
-            await self._pen.ensure(row["entry"], since=row["log_size"])
-            self._database.execute("UPDATE note SET written = 1 WHERE name = ?", (name,))
+        (row,) = self._database.rows("SELECT entry, log_size FROM note WHERE name = ?", (name,))
+        await self._pen.ensure(row["entry"], since=row["log_size"])
+        self._database.execute("UPDATE note SET written = 1 WHERE name = ?", (name,))
