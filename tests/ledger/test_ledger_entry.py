@@ -133,7 +133,22 @@ def test_malformed_payloads_are_refused(kind: str, fields: Any) -> None:
         entry.read(sealed, ALICE.statements.public)
 
 
-@pytest.mark.parametrize("text", [b"", b"hello\n", ALICE.certificate().text.replace(b"statements", b"other")])
+CERTIFICATE = ALICE.certificate().text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"hello\n",
+        CERTIFICATE.replace(b"statements", b"other"),
+        CERTIFICATE.replace(b"statements", b"statements " + b"00" * 32 + b"\nstatements", 1),
+        CERTIFICATE.replace(b"epoch", b"log " + format_vkey(BOB.vkey).encode() + b"\nepoch", 1),
+        CERTIFICATE.replace(b"epoch", b"statements " + b"00" * 32 + b"\nepoch", 1),
+        CERTIFICATE.replace(b"\n", b"\r\n"),
+        b" " + CERTIFICATE,
+    ],
+)
 def test_malformed_certificates_are_refused(text: bytes) -> None:
     sealed = seal(entry.NODE_CERTIFICATE, text, ALICE.statements)
     with pytest.raises(FormatError):
