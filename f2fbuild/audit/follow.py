@@ -18,6 +18,7 @@ from f2fbuild.audit.inspection import side_of
 from f2fbuild.errors import F2FError, LedgerError, RemoteProtocolError
 from f2fbuild.ledger.checkpoint import parse_log_vkey
 from f2fbuild.ledger.evidence import format_divergence
+from f2fbuild.ledger.known import Known
 from f2fbuild.ledger.mirror import Fetch, Mirror
 from f2fbuild.ledger.monitor import Advanced, Equivocation, Older, Unchanged, Violation
 from f2fbuild.ledger.review import Broken, Reviewed, review
@@ -38,6 +39,18 @@ class Reach(Protocol):
         ...
 
 
+class Witness(Protocol):
+    """Who says of heads that they were seen."""
+
+    def known(self) -> Known:
+        """Return the cosigners whose lines are wanted with a head."""
+        ...
+
+    def followed(self, friend: Friend, note: bytes) -> None:
+        """Take note of a head that a friend's log was followed to, with the lines that came under it."""
+        ...
+
+
 class Follower:
     """Follows friends' logs and keeps the evidence."""
 
@@ -48,17 +61,19 @@ class Follower:
         findings: Findings,
         accusations: Accusations,
         inspect: Callable[[Friend, str, int, Sequence[bytes]], None],
+        witness: Witness,
     ) -> None:
         """Keep mirrors below `directory`, talk to friends through `reach`.
 
         `inspect` is given what came of a friend's log, once it is found to be in order: friend, origin, index
-        of the first entry, entries.
+        of the first entry, entries. `witness` cosigns what was taken in.
         """
         self._directory = directory
         self._reach = reach
         self._findings = findings
         self._accusations = accusations
         self._inspect = inspect
+        self._witness = witness
         self._mirrors: dict[str, Mirror] = {}
         self._reviewed: dict[str, Reviewed] = {}
         self._waiting: set[str] = set()
@@ -129,7 +144,9 @@ class Follower:
             F2FError: the friend could not be asked.
         """
         mirror = self.mirror(friend)
-        async with await self._reach.call(friend.node_id, GetHead(origin=mirror.key.name)) as exchange:
+        known = self._witness.known()
+        request = GetHead(origin=mirror.key.name, salt=known.salt, known=sorted(known.tags))
+        async with await self._reach.call(friend.node_id, request) as exchange:
             answer = await exchange.receive()
         if isinstance(answer, NoHead):
             return
@@ -163,6 +180,7 @@ class Follower:
         match await mirror.update(note, fetch):
             case Advanced() | Unchanged() | Older() as meant:
                 await self._review(friend, mirror)
+                self._witness.followed(friend, note)
                 return meant
             case Violation() as violation:
                 return violation

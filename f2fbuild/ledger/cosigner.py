@@ -64,6 +64,11 @@ class Cosigner:
         self._on_commit_point = on_commit_point
 
     @property
+    def role(self) -> CosignerRole:
+        """What its cosignatures say."""
+        return self._role
+
+    @property
     def vkey(self) -> VerifierKey:
         """The key by which others verify what this one says."""
         name = own_name(self._role, self._key.public)

@@ -13,7 +13,7 @@ import trio
 
 from f2fbuild.errors import FormatError
 from f2fbuild.ledger import tiles
-from f2fbuild.ledger.checkpoint import Checkpoint, open_checkpoint
+from f2fbuild.ledger.checkpoint import Checkpoint, open_checkpoint, strip_checkpoint
 from f2fbuild.ledger.directory import LogDirectory, no_commit_point
 from f2fbuild.ledger.disk import sync_directories, write_file
 from f2fbuild.ledger.files import CHECKPOINT, begin
@@ -133,7 +133,8 @@ class Mirror(LogDirectory):
         try:
             problem = await self._pull_entries(head, fetch)
             if problem is None and self._staged.frontier.root == head.root:
-                await trio.to_thread.run_sync(self._commit, note)
+                # Who cosigned it is kept apart: what is served from here tells nobody who knows whom.
+                await trio.to_thread.run_sync(self._commit, strip_checkpoint(note, self.key))
                 return Advanced(head=head)
         finally:
             # A cancelled pull must not leave its files for the next one to trip over.

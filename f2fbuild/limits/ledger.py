@@ -88,3 +88,21 @@ ARCHIVE_LOGS = 2_000
 
 WITNESS_QUORUM = 2
 """Independent owners whose cosignatures make a head believable to others (verdicts, "Evidence")."""
+
+KNOWN_COSIGNERS = 1_024
+"""Cosigners that one request for a head names: two keys of each of 500 friends."""
+
+COSIGNED_BYTES = 4 * KIB
+"""Bytes of a head with the lines of those who just cosigned it: a friend's two lines take some 600."""
+
+COSIGNATURE_AHEAD_SECONDS = 600
+"""Seconds that a cosignature's time may be ahead of the own clock: clocks of friends differ."""
+
+COSIGN_AGAIN_SECONDS = 6 * 3_600
+"""Seconds after which an unchanged head is cosigned anew: so it is known for how long it has stood."""
+
+COSIGNATURES_WINDOW_SECONDS = 60
+"""Seconds over which a friend's messages with cosignatures are counted."""
+
+COSIGNATURES_PER_MINUTE = 240
+"""Messages with cosignatures taken from one friend in a minute; each costs some signatures and a sync."""

@@ -15,6 +15,7 @@ more messages and ends the stream. The table of what answers what:
 | GetHead | Head, NoHead |
 | GetLogResource | LogResource, NoLogResource |
 | AnnounceHead | HeadSeen |
+| AddCosignatures | CosignaturesSeen |
 | ShowEvidence | EvidenceSeen |
 | Refuse | RefusalSeen |
 
@@ -41,6 +42,7 @@ Origin: TypeAlias = Annotated[str, Meta(min_length=1, max_length=128)]
 Count: TypeAlias = Annotated[int, Meta(ge=0, lt=limits.CANONICAL_INTEGER_BOUND)]
 Version: TypeAlias = Annotated[int, Meta(ge=1, le=65_535)]
 Hash: TypeAlias = Annotated[bytes, Meta(min_length=32, max_length=32)]
+Tag: TypeAlias = Annotated[bytes, Meta(min_length=8, max_length=8)]
 Entry: TypeAlias = Annotated[bytes, Meta(max_length=limits.ENTRY_BYTES)]
 Proof: TypeAlias = Annotated[bytes, Meta(max_length=limits.MESSAGE_PROOF_BYTES)]
 Signed: TypeAlias = Annotated[bytes, Meta(max_length=limits.MESSAGE_OFFER_BYTES)]
@@ -215,13 +217,18 @@ class JobCancelled(Message, frozen=True, kw_only=True):
 
 
 class GetHead(Message, frozen=True, kw_only=True):
-    """Your newest checkpoint of the log of this origin?"""
+    """Your newest checkpoint of the log of this origin?
+
+    `known` names the cosigners whose lines may come with it: tags under `salt` (`ledger.known`).
+    """
 
     origin: Origin
+    salt: Annotated[bytes, Meta(min_length=16, max_length=16)] = bytes(16)
+    known: Annotated[list[Tag], Meta(max_length=limits.KNOWN_COSIGNERS)] = []
 
 
 class Head(Message, frozen=True, kw_only=True):
-    """A checkpoint, verbatim."""
+    """A checkpoint: the log's signature, and the lines of cosigners that were named as known."""
 
     checkpoint: Checkpoint
 
@@ -259,6 +266,16 @@ class AnnounceHead(Message, frozen=True, kw_only=True):
 
 class HeadSeen(Message, frozen=True, kw_only=True):
     """The announcement is taken note of."""
+
+
+class AddCosignatures(Message, frozen=True, kw_only=True):
+    """We have cosigned this head of your log, or of a friend's: a note with nothing but the lines of that."""
+
+    cosigned: Annotated[bytes, Meta(max_length=limits.COSIGNED_BYTES)]
+
+
+class CosignaturesSeen(Message, frozen=True, kw_only=True):
+    """They are kept, or the head is past."""
 
 
 class ShowEvidence(Message, frozen=True, kw_only=True):
@@ -302,6 +319,7 @@ Request: TypeAlias = (
     | GetHead
     | GetLogResource
     | AnnounceHead
+    | AddCosignatures
     | ShowEvidence
     | Refuse
 )
@@ -327,6 +345,7 @@ Answer: TypeAlias = (
     | LogResource
     | NoLogResource
     | HeadSeen
+    | CosignaturesSeen
     | EvidenceSeen
     | RefusalSeen
     | Failure

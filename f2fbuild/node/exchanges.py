@@ -12,12 +12,13 @@ from f2fbuild.jobs.fulfil import Fulfilment
 from f2fbuild.jobs.intake import Intake, Sender
 from f2fbuild.jobs.report import Report
 from f2fbuild.jobs.shown import fault_in
-from f2fbuild.ledger.checkpoint import strip_checkpoint
+from f2fbuild.ledger.known import Known
 from f2fbuild.ledger.log import Log
 from f2fbuild.ledger.mirror import Mirror
 from f2fbuild.net import transfer
 from f2fbuild.net.exchange import Exchange
 from f2fbuild.net.messages import (
+    AddCosignatures,
     AnnounceHead,
     CancelJob,
     CommitmentsSeen,
@@ -46,6 +47,7 @@ from f2fbuild.net.messages import (
 )
 from f2fbuild.net.signed import Kind, open_message
 from f2fbuild.node.friendships import Friendships
+from f2fbuild.node.gathering import Gathering
 from f2fbuild.trust.policy import Refusal, Right
 
 _Serve: TypeAlias = Callable[[str, Any, Exchange], Awaitable[None]]
@@ -63,7 +65,7 @@ class Exchanges:
         fulfilment: Fulfilment,
         follower: Follower,
         heard: Callable[[str, ShowEvidence], Awaitable[EvidenceSeen | Failure]],
-        log: Log,
+        gathering: Gathering,
     ) -> None:
         """Wire what answers: the builder's bench, who may ask, and this node's log."""
         self._bench = bench
@@ -73,7 +75,8 @@ class Exchanges:
         self._report = Report(bench)
         self._follower = follower
         self._heard = heard
-        self._log = log
+        self._log = gathering.log
+        self._gathering = gathering
         self._table: dict[type[Request], tuple[Right | None, _Serve]] = {
             OfferJob: (None, self._offer),
             FollowJob: (Right.SUBMIT, self._follow),
@@ -84,6 +87,7 @@ class Exchanges:
             GetHead: (Right.LEDGER, self._head),
             GetLogResource: (Right.LEDGER, self._resource),
             AnnounceHead: (None, self._announced),
+            AddCosignatures: (None, self._cosigned),
             ShowEvidence: (None, self._evidence),
             Refuse: (None, self._refused),
         }
@@ -159,11 +163,9 @@ class Exchanges:
         log = self._kept(request.origin)
         if log is None or not log.checkpoint():
             await exchange.send(NoHead(origin=request.origin))
-        elif log is self._log:
-            await exchange.send(Head(checkpoint=self._log.checkpoint()))
-        else:
-            # Others' cosignatures show who knows whom; the log's own signature is all that is passed on.
-            await exchange.send(Head(checkpoint=strip_checkpoint(log.checkpoint(), log.key)))
+            return
+        known = Known(salt=request.salt, tags=frozenset(request.known))
+        await exchange.send(Head(checkpoint=self._gathering.dressed(log.checkpoint(), log.key, known)))
 
     async def _resource(self, _peer: str, request: GetLogResource, exchange: Exchange) -> None:
         log, data = self._kept(request.origin), None
@@ -186,6 +188,9 @@ class Exchanges:
         # The announcement is a hint to look: the head that counts is the one that is pulled.
         self._follower.want(peer)
         await exchange.send(HeadSeen())
+
+    async def _cosigned(self, peer: str, request: AddCosignatures, exchange: Exchange) -> None:
+        await exchange.send(await self._gathering.heard(peer, request))
 
     async def _evidence(self, peer: str, request: ShowEvidence, exchange: Exchange) -> None:
         await exchange.send(await self._heard(peer, request))

@@ -41,6 +41,16 @@ class Identity:
         return role_key(self.seed, Role.LOG, self.certificate.certificate.epoch)
 
     @property
+    def witness_key(self) -> SigningKey:
+        """The key that cosigns heads as seen."""
+        return role_key(self.seed, Role.WITNESS, self.certificate.certificate.epoch)
+
+    @property
+    def mirror_key(self) -> SigningKey:
+        """The key that cosigns heads whose entries are held here."""
+        return role_key(self.seed, Role.MIRROR, self.certificate.certificate.epoch)
+
+    @property
     def noise_key(self) -> PrivateKey:
         """The static key of this node's sessions."""
         return noise_key(self.seed)

@@ -72,6 +72,7 @@ async def _start(parts: Parts, nursery: trio.Nursery, needs: Needs) -> None:
         parts.friendships.watch,
         parts.neighbours.run,
         parts.follower.run,
+        parts.witnessing.cosigning.run,
         parts.passing.run,
         parts.notes.run,
         parts.fulfilment.run,

@@ -57,6 +57,7 @@ from f2fbuild.node.passing import Judgement, Passing
 from f2fbuild.node.reach import Reach
 from f2fbuild.node.roles import AuditorExchanges, NoEngine
 from f2fbuild.node.targets import Targets
+from f2fbuild.node.witnessing import Witnessing
 from f2fbuild.store.blobs import BlobStore
 from f2fbuild.store.database import Database
 from f2fbuild.store.files import private_directory
@@ -242,7 +243,7 @@ class Parts:
             fulfilment=self.fulfilment,
             follower=self.follower,
             heard=self.passing.heard,
-            log=self.log,
+            gathering=self.witnessing.gathering,
         )
 
     # The submitter's side
@@ -305,9 +306,15 @@ class Parts:
             self.findings,
             Accusations(self.database),
             self.inspector.take,
+            self.witnessing,
         )
         self._stack.callback(follower.close)
         return follower
+
+    @cached_property
+    def witnessing(self) -> Witnessing:
+        """Cosigns friends' heads and gathers cosignatures."""
+        return Witnessing(self, self._needs.clock, self._needs.tell)
 
     @cached_property
     def notes(self) -> Notes:

@@ -166,6 +166,7 @@ def fresh(node: SceneNode) -> Any:
         parts.findings,
         accusations.Accusations(parts.database),
         parts.inspector.take,
+        parts.witnessing,
     )
 
 

@@ -39,6 +39,14 @@ MESSAGES = st.one_of(
     st.builds(
         messages.AnnounceHead, checkpoint=_BYTES, public=_HASHES, hops=st.integers(min_value=0, max_value=2)
     ),
+    st.builds(
+        messages.GetHead,
+        origin=st.text(min_size=1, max_size=100),
+        salt=st.binary(min_size=16, max_size=16),
+        known=st.lists(st.binary(min_size=8, max_size=8), max_size=5),
+    ),
+    st.builds(messages.AddCosignatures, cosigned=_BYTES),
+    st.just(messages.CosignaturesSeen()),
     st.builds(messages.Failure, code=_WORDS, detail=_TEXTS),
     st.just(NoLogResource()),
 )
@@ -80,6 +88,10 @@ def pack(**fields: Any) -> bytes:
         (pack(type="WantBlob", digest=DIGEST, first_chunk=1.0), "got `float`"),
         (pack(type="Failure", code="no", detail="x" * 1025), "length <= 1024"),
         (pack(type="AnnounceHead", checkpoint=b"", public=b"x" * 31, hops=0), "length >= 32"),
+        (pack(type="AddCosignatures", cosigned=b"x" * 4097), "length <= 4096"),
+        (pack(type="GetHead", origin="o", salt=b"x" * 15, known=[]), "length >= 16"),
+        (pack(type="GetHead", origin="o", salt=b"x" * 16, known=[b"x" * 9]), "length <= 8"),
+        (pack(type="GetHead", origin="o", salt=b"x" * 16, known=[b"x" * 8] * 1025), "length <= 1024"),
         (b"\x82\xa4type\xa8HeadSeen\xa4type\xa8HeadSeen", "a key given twice"),
         (pack(type="HeadSeen") + b"\x00", "extra data"),
         (pack(type="HeadSeen")[:-1], "incomplete"),

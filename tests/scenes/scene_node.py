@@ -169,7 +169,7 @@ async def live(
     async with trio.open_nursery() as nursery:
         nursery.start_soon(parts.peers.run, list(listeners))
         services = [parts.neighbours.run, parts.follower.run, parts.fulfilment.run, parts.conductor.run]
-        services += [parts.passing.run, parts.notes.run]
+        services += [parts.passing.run, parts.notes.run, parts.witnessing.cosigning.run]
         if watch_trust:
             services.append(parts.friendships.watch)
         for service in services:

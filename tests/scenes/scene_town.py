@@ -98,8 +98,12 @@ async def _befriend(town: Town) -> None:
 
         async with trio.open_nursery() as nursery:
             for builder in BUILDERS:
-                nursery.start_soon(admit, SUBMITTER, builder, frozenset({Right.BUILD, Right.LEDGER}))
-                nursery.start_soon(admit, builder, SUBMITTER, frozenset({Right.SUBMIT, Right.LEDGER}))
+                nursery.start_soon(
+                    admit, SUBMITTER, builder, frozenset({Right.BUILD, Right.LEDGER, Right.WITNESS})
+                )
+                nursery.start_soon(
+                    admit, builder, SUBMITTER, frozenset({Right.SUBMIT, Right.LEDGER, Right.WITNESS})
+                )
 
 
 def _friendships(town: Town, name: str, stack: ExitStack) -> Friendships:

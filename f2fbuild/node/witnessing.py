@@ -1,0 +1,97 @@
+"""The parts by which this node witnesses others' logs and others witness its own."""
+
+import secrets
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from f2fbuild.audit.findings import EQUIVOCATION, Found
+from f2fbuild.ledger.checkpoint import parse_log_vkey
+from f2fbuild.ledger.collected import Collected
+from f2fbuild.ledger.cosigner import Cosigner, CosignerRole
+from f2fbuild.ledger.known import Known
+from f2fbuild.model.friend import Friend
+from f2fbuild.node.cosigners import Cosigners
+from f2fbuild.node.cosigning import Cosigning, Surroundings
+from f2fbuild.node.gathering import Gathering, Sources
+from f2fbuild.trust.policy import Refusal, Right
+
+if TYPE_CHECKING:
+    from f2fbuild.node.parts import Parts
+
+
+class Witnessing:
+    """What a node needs to cosign, and to be cosigned; fulfils `audit.follow.Witness`."""
+
+    def __init__(self, parts: "Parts", clock: Callable[[], int], tell: Callable[[str], None]) -> None:
+        """Make nothing yet."""
+        self._parts = parts
+        self._clock = clock
+        self._tell = tell
+
+    @cached_property
+    def witness(self) -> Cosigner:
+        """Cosigns heads as seen."""
+        key = self._parts.identity.witness_key
+        return Cosigner(self._parts.database, CosignerRole.WITNESS, key, self._clock)
+
+    @cached_property
+    def keeper(self) -> Cosigner:
+        """Cosigns heads whose entries are held here."""
+        key = self._parts.identity.mirror_key
+        return Cosigner(self._parts.database, CosignerRole.MIRROR, key, self._clock)
+
+    @cached_property
+    def collected(self) -> Collected:
+        """The cosignatures held."""
+        return Collected(self._parts.database)
+
+    @cached_property
+    def cosigners(self) -> Cosigners:
+        """Whose cosignatures are known."""
+        return Cosigners(self._parts.friendships, (self.witness, self.keeper), {})
+
+    @cached_property
+    def gathering(self) -> Gathering:
+        """Takes cosignatures in and shows them."""
+        sources = Sources(keys=self.cosigners.all, clock=self._clock, random=secrets.token_bytes)
+        return Gathering(self._parts.log, self.collected, sources)
+
+    @cached_property
+    def cosigning(self) -> Cosigning:
+        """Cosigns friends' heads."""
+        surroundings = Surroundings(
+            may=self._may,
+            mirror=self._parts.mirrored,
+            forked=self._forked,
+            tell=self._tell,
+            clock=self._clock,
+        )
+        return Cosigning((self.witness, self.keeper), self.collected, self._parts.reach, surroundings)
+
+    def known(self) -> Known:
+        """Return the cosigners whose lines are wanted with a head."""
+        return self.gathering.known()
+
+    def followed(self, friend: Friend, note: bytes) -> None:
+        """Keep the lines under a head of a friend's log, and cosign it."""
+        self.gathering.came(note, parse_log_vkey(friend.vkey))
+        self.cosigning.followed(friend)
+
+    def _may(self, peer: str) -> bool:
+        return not isinstance(self._parts.friendships.decide(peer, Right.WITNESS), Refusal)
+
+    def _forked(self, friend: Friend, evidence: bytes) -> None:
+        origin = parse_log_vkey(friend.vkey).name
+        self._parts.findings.record(
+            Found(
+                kind=EQUIVOCATION,
+                owner=friend.owner,
+                node=friend.node_id,
+                evidence=evidence,
+                detail="two heads that cannot both be true",
+                origin=origin,
+                subject=origin,
+            )
+        )
+        self._parts.follower.convict(origin, evidence)
