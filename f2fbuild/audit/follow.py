@@ -5,7 +5,6 @@ mirror and its evidence is a finding; an entry that breaks the log's rules is on
 for ever; a contradiction of two owners becomes evidence as soon as both logs are here (`accuse`).
 """
 
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -14,7 +13,8 @@ import trio
 from f2fbuild import limits
 from f2fbuild.audit.accusations import Accusation, Accusations
 from f2fbuild.audit.findings import DIVERGENCE, EQUIVOCATION, VIOLATION, Findings, Found
-from f2fbuild.audit.inspection import side_of
+from f2fbuild.audit.inspection import Inspector, side_of
+from f2fbuild.audit.overdue import Overdue
 from f2fbuild.errors import F2FError, LedgerError, RemoteProtocolError
 from f2fbuild.ledger.checkpoint import parse_log_vkey
 from f2fbuild.ledger.evidence import format_divergence
@@ -60,19 +60,21 @@ class Follower:
         reach: Reach,
         findings: Findings,
         accusations: Accusations,
-        inspect: Callable[[Friend, str, int, Sequence[bytes]], None],
+        inspector: Inspector,
+        overdue: Overdue,
         witness: Witness,
     ) -> None:
         """Keep mirrors below `directory`, talk to friends through `reach`.
 
-        `inspect` is given what came of a friend's log, once it is found to be in order: friend, origin, index
-        of the first entry, entries. `witness` cosigns what was taken in.
+        `inspector` is given what came of a friend's log, once it is in order; `overdue` looks at what a log
+        still owes whenever its node itself showed the newest head. `witness` cosigns what was taken in.
         """
         self._directory = directory
         self._reach = reach
         self._findings = findings
         self._accusations = accusations
-        self._inspect = inspect
+        self._inspector = inspector
+        self._overdue = overdue
         self._witness = witness
         self._mirrors: dict[str, Mirror] = {}
         self._reviewed: dict[str, Reviewed] = {}
@@ -97,7 +99,7 @@ class Follower:
                 self._waiting.discard(peer)
                 await self._follow_contained(peer)
             for accusation in self._accusations.open():
-                await self._prove(accusation)
+                await self._prove_contained(accusation)
             if not self._waiting:
                 await wanted.wait()
 
@@ -120,6 +122,11 @@ class Follower:
         if mirror is None and directory.exists():
             mirror = self._mirrors[key.name] = Mirror.open(directory, key)
         return mirror
+
+    def has_closed(self, origin: str, index: int) -> bool:
+        """Return whether this node's copy of a log shows that the acceptance at `index` is closed."""
+        reviewed = self._reviewed.get(origin)
+        return reviewed is not None and index < reviewed.size and index not in reviewed.promises.open
 
     def convict(self, origin: str, evidence: bytes) -> None:
         """Freeze this node's copy of a log that was found out elsewhere; one begun later is frozen then."""
@@ -164,6 +171,9 @@ class Follower:
             words = f"{decision.reason}: {decision.detail}"
             self._violated(friend, words)
             raise LedgerError(words, where=friend.name)
+        reviewed = self._reviewed.get(mirror.key.name)
+        if reviewed is not None:
+            await self._overdue.look(friend, mirror, answer.checkpoint, reviewed.promises.open)
 
     async def take(
         self, friend: Friend, note: bytes, fetch: Fetch
@@ -209,7 +219,7 @@ class Follower:
             match await trio.to_thread.run_sync(_read_on, mirror, reviewed, end):
                 case Reviewed() as reached:
                     entries = await trio.to_thread.run_sync(mirror.entries, reviewed.size, end)
-                    self._inspect(friend, mirror.key.name, reviewed.size, entries)
+                    self._inspector.take(friend, mirror.key.name, reviewed.size, entries)
                     self._reviewed[mirror.key.name] = reviewed = reached
                 case Broken(index=index, why=why):
                     words = f"entry {index}: {why}"
@@ -229,6 +239,13 @@ class Follower:
             except F2FError:
                 # A fork or violation is recorded already; who cannot be asked is asked at the next occasion.
                 return
+
+    async def _prove_contained(self, accusation: Accusation) -> None:
+        """Prove what can be proved. Containment: one accusation, which stays open when a copy is damaged."""
+        try:
+            await self._prove(accusation)
+        except F2FError:
+            return
 
     async def _prove(self, accusation: Accusation) -> None:
         """Write the evidence of an accusation, if both logs are here; else it is tried again later."""

@@ -12,9 +12,9 @@ from itertools import pairwise
 
 from f2fbuild.audit.findings import CONTRADICTION, DIVERGENCE, Findings, Found
 from f2fbuild.errors import F2FError
+from f2fbuild.ledger.directory import LogDirectory
 from f2fbuild.ledger.entry import Outcome, read
 from f2fbuild.ledger.evidence import Side, format_contradiction, format_divergence
-from f2fbuild.ledger.mirror import Mirror
 from f2fbuild.ledger.proof import format_proof
 from f2fbuild.model import statement
 from f2fbuild.model.digest import short_id
@@ -41,7 +41,7 @@ class Mirrored:
 class Compared:
     """What an inspector asks others: a mirror by its vkey, a products list by its digest, own orders."""
 
-    mirror: Callable[[str], Mirror | None]
+    mirror: Callable[[str], LogDirectory | None]
     products: Callable[[str], bytes | None]
     ordered: Callable[[str], bool]
 
@@ -162,7 +162,7 @@ class Inspector:
         return (self._sources.products(digest) or b"") if digest else b""
 
 
-def side_of(vkey: str, mirror: Mirror, outcome: bytes, proof: bytes, products: bytes) -> Side:
+def side_of(vkey: str, mirror: LogDirectory, outcome: bytes, proof: bytes, products: bytes) -> Side:
     """Return an outcome as one side of a contradiction, bound to its log by the mirror of that log."""
     return Side(
         log=vkey,

@@ -68,6 +68,9 @@ HIDDEN_GRACE_SECONDS = 7 * 86_400
 HIDDEN_SPAN_BYTES = 8 * MIB
 """Bytes of the entries in evidence of a hidden result: some 5,000 entries of 1.6 kB, a busy fortnight."""
 
+OVERDUE_LOOKED_AT = 100
+"""Open promises of one log looked at in one round, the oldest first: a liar may leave a million open."""
+
 EVIDENCE_PARTS = 16
 """Parts of an evidence file: divergent results need at most 12."""
 

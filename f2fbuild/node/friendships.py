@@ -12,7 +12,7 @@ import trio
 
 from f2fbuild import limits
 from f2fbuild.errors import F2FError, FormatError, RefusedError, UsageError
-from f2fbuild.ledger.evidence import OwnedNode
+from f2fbuild.ledger.evidence import OwnedNode, read_node
 from f2fbuild.model.friend import Friend
 from f2fbuild.model.vkey import format_vkey
 from f2fbuild.net import dialer
@@ -148,6 +148,11 @@ class Friendships:
     def author(self, origin: str) -> Friend | None:
         """Return the friend whose log has this origin, None for logs of others."""
         return next((one for one, _, _ in self.all() if one.vkey.partition("+")[0] == origin), None)
+
+    def nodes(self) -> list[OwnedNode]:
+        """Return the nodes of all friends as their certificates name them."""
+        active = [row for row in self._rows() if row["state"] == FriendState.ACTIVE]
+        return [read_node(row["certificate"], where=f"certificate of {row['alias']}") for row in active]
 
     def vouches(self, node: OwnedNode) -> bool:
         """Return whether a certificate in evidence is signed by its owner, whose key is known here."""

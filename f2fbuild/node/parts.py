@@ -22,6 +22,7 @@ from f2fbuild.audit.findings import Findings
 from f2fbuild.audit.follow import Follower
 from f2fbuild.audit.inspection import Compared, Inspector
 from f2fbuild.audit.noting import Notes, Sources
+from f2fbuild.audit.overdue import Overdue
 from f2fbuild.errors import F2FError
 from f2fbuild.jobs.access import BlobAccess
 from f2fbuild.jobs.bench import Bench
@@ -36,6 +37,7 @@ from f2fbuild.jobs.queue import Assignment, Job, Queue
 from f2fbuild.jobs.submit import Submission
 from f2fbuild.jobs.tasks import Tasks
 from f2fbuild.ledger.checkpoint import Checkpoint
+from f2fbuild.ledger.evidence import OwnedNode, read_node
 from f2fbuild.ledger.log import Log
 from f2fbuild.ledger.mirror import Mirror
 from f2fbuild.model.friend import Friend
@@ -305,7 +307,8 @@ class Parts:
             self.reach,
             self.findings,
             Accusations(self.database),
-            self.inspector.take,
+            self.inspector,
+            Overdue(self.findings, self._witnesses, self._needs.clock),
             self.witnessing,
         )
         self._stack.callback(follower.close)
@@ -339,7 +342,7 @@ class Parts:
     def inspector(self) -> Inspector:
         """Compares what followed logs say."""
         sources = Compared(
-            mirror=lambda vkey: self.follower.kept(vkey),
+            mirror=self._kept,
             products=self.products_list,
             ordered=self.desk.queue.has_ordered,
         )
@@ -351,11 +354,23 @@ class Parts:
         judgement = Judgement(
             vouch=self.friendships.vouches,
             author=self.friendships.author,
+            closed=lambda origin, index: self.follower.has_closed(origin, index),
+            independent=self.friendships.independent,
             convict=lambda origin, evidence: self.follower.convict(origin, evidence),
             clock=self._needs.clock,
         )
         self.findings.on_record(lambda: self.conductor.wake())
         return Passing(self.findings, self.neighbours, judgement)
+
+    def _kept(self, vkey: str) -> Mirror | None:
+        """Return the copy of a log, None when there is none or it is damaged."""
+        try:
+            return self.follower.kept(vkey)
+        except F2FError:
+            return None
+
+    def _witnesses(self) -> list[OwnedNode]:
+        return [read_node(self.identity.certificate.data), *self.friendships.nodes()]
 
     @cached_property
     def convictions(self) -> Convictions:

@@ -15,7 +15,7 @@ from f2fbuild import limits
 from f2fbuild.audit.findings import EQUIVOCATION, Finding, Findings, Found
 from f2fbuild.audit.hearsay import Allowance, heard
 from f2fbuild.errors import F2FError
-from f2fbuild.ledger.evidence import Vouch, check
+from f2fbuild.ledger.evidence import COSIGNERS, HiddenFinding, Vouch, check
 from f2fbuild.model.friend import Friend
 from f2fbuild.net.exchange import Exchange
 from f2fbuild.net.messages import EvidenceSeen, Failure, Request, ShowEvidence
@@ -37,12 +37,15 @@ class Links(Protocol):
 class Judgement:
     """What passing on asks of the node.
 
-    `vouch` knows owners' signatures, `author` the friend whose log an origin names, `convict` freezes the
-    copy of a log; `clock` returns unix seconds.
+    `vouch` knows owners' signatures, `author` the friend whose log an origin names, `closed` whether a copy
+    here shows an acceptance closed, `independent` how many voices some owners are; `convict` freezes the copy
+    of a log; `clock` returns unix seconds.
     """
 
     vouch: Vouch
     author: Callable[[str], Friend | None]
+    closed: Callable[[str, int], bool]
+    independent: Callable[[tuple[str, ...]], int]
     convict: Callable[[str, bytes], None]
     clock: Callable[[], int]
 
@@ -77,6 +80,8 @@ class Passing:
             )
         except F2FError as error:
             return Failure(code="proves-nothing", detail=str(error)[: limits.MESSAGE_TEXT])
+        if isinstance(proved, HiddenFinding) and not self._believes(proved):
+            return Failure(code="proves-nothing", detail="closed meanwhile, or seen by fewer than two voices")
         found = heard(proved, request.evidence, request.hops + 1)
         if found is None:
             return Failure(code="not-shared", detail="such evidence accuses nobody")
@@ -115,6 +120,12 @@ class Passing:
             self._findings.told(finding, peer)
             return True
         return False
+
+    def _believes(self, proved: HiddenFinding) -> bool:
+        """Return whether nothing here shows the acceptance closed, and independent owners saw it open."""
+        owners = tuple(sorted(one.node.owner for one in proved.cosigners))
+        closed = self._judgement.closed(proved.origin, proved.index)
+        return not closed and self._judgement.independent(owners) >= COSIGNERS
 
     def _named(self, found: Found) -> Found:
         friend = self._judgement.author(found.origin)

@@ -11,7 +11,8 @@ import trio
 from f2fbuild import limits
 from f2fbuild.api import replies, requests
 from f2fbuild.audit import accusations
-from f2fbuild.audit.findings import Finding
+from f2fbuild.audit.findings import EQUIVOCATION, Finding
+from f2fbuild.audit.overdue import Overdue
 from f2fbuild.errors import F2FError, LedgerError, RemoteProtocolError, StorageError
 from f2fbuild.ledger import entry, evidence
 from f2fbuild.ledger.log import Log
@@ -165,9 +166,14 @@ def fresh(node: SceneNode) -> Any:
         parts.reach,
         parts.findings,
         accusations.Accusations(parts.database),
-        parts.inspector.take,
+        parts.inspector,
+        Overdue(parts.findings, list, parts._needs.clock),
         parts.witnessing,
     )
+
+
+def forks(node: SceneNode) -> list[Finding]:
+    return [one for one in findings(node) if one.kind == EQUIVOCATION]
 
 
 async def test_a_fork_freezes_the_mirror_and_anybody_can_check_why(scene: Scene) -> None:
@@ -190,9 +196,9 @@ async def test_a_fork_freezes_the_mirror_and_anybody_can_check_why(scene: Scene)
     bob.paths.log.rename(bob.paths.log.with_name("two"))
     bob.paths.log.with_name("one").rename(bob.paths.log)
     bob = await scene.start("bob")
-    await until(lambda: bool(findings(alice)))
-    (found,) = findings(alice)
-    assert (found.kind, found.node) == ("equivocation", bob.id)
+    await until(lambda: bool(forks(alice)))
+    (found,) = forks(alice)
+    assert found.node == bob.id
     proved = prove(found)
     assert isinstance(proved, evidence.EquivocationFinding)
     assert proved.origin == bob.parts.identity.origin

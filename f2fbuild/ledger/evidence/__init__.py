@@ -14,7 +14,7 @@ from f2fbuild.ledger.evidence.contradiction import (
     format_contradiction,
     format_repeated_epoch,
 )
-from f2fbuild.ledger.evidence.cosigners import Cosigner, cosigned_proof, has_witnesses
+from f2fbuild.ledger.evidence.cosigners import COSIGNERS, Cosigner, cosigned_proof, has_witnesses
 from f2fbuild.ledger.evidence.dated import DatedFinding, format_dated
 from f2fbuild.ledger.evidence.divergence import DivergenceFinding, format_divergence
 from f2fbuild.ledger.evidence.equivocation import EquivocationFinding, format_equivocation
@@ -25,6 +25,7 @@ from f2fbuild.ledger.evidence.text import parse_parts
 from f2fbuild.ledger.evidence.words import Told, tell
 
 __all__ = [
+    "COSIGNERS",
     "KINDS",
     "ContradictionFinding",
     "Cosigner",

@@ -1,0 +1,93 @@
+"""Promises of followed logs that nobody kept: told to the owner, and proved to others where witnesses allow.
+
+Looked at whenever a friend has shown his newest head himself: an old head from other hands proves no silence.
+This node's own clock is enough for a finding; evidence for others needs a head that two other owners cosigned
+a week after the promise was due.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import trio
+
+from f2fbuild.audit.findings import HIDDEN_RESULT, Findings, Found
+from f2fbuild.ledger.checkpoint import open_checkpoint
+from f2fbuild.ledger.cosignature import cosignatures
+from f2fbuild.ledger.directory import LogDirectory
+from f2fbuild.ledger.entry import Acceptance, read
+from f2fbuild.ledger.evidence import COSIGNERS, OwnedNode, cosigned_proof, due, format_hidden
+from f2fbuild.ledger.proof import format_proof
+from f2fbuild.limits import EVIDENCE_WITNESSES, HIDDEN_SPAN_BYTES, OVERDUE_LOOKED_AT
+from f2fbuild.model.friend import Friend
+from f2fbuild.model.times import format_time
+
+
+class Overdue:
+    """Finds promises that are long overdue."""
+
+    def __init__(
+        self, findings: Findings, witnesses: Callable[[], Sequence[OwnedNode]], clock: Callable[[], int]
+    ) -> None:
+        """Tell `findings`; `witnesses` returns nodes whose owners are known here, `clock` unix seconds."""
+        self._findings = findings
+        self._witnesses = witnesses
+        self._clock = clock
+
+    async def look(self, friend: Friend, mirror: LogDirectory, note: bytes, owed: Sequence[int]) -> None:
+        """Look at the acceptances `owed` in a friend's log, which is at the head `note` that he showed."""
+        head = open_checkpoint(note, mirror.key)
+        if head != mirror.head:
+            return
+        oldest = owed[:OVERDUE_LOOKED_AT]
+        promised = await trio.to_thread.run_sync(_read, mirror, friend.statement_key, oldest)
+        for index, acceptance in promised:
+            subject = f"{mirror.key.name} {index}"
+            if self._clock() <= due(acceptance) or self._findings.about(HIDDEN_RESULT, subject):
+                continue
+            evidence = await self._prove(friend, mirror, note, index, due(acceptance))
+            words = f"what was accepted at {index} and due {_day(acceptance)} is closed by nothing"
+            self._findings.record(
+                Found(
+                    kind=HIDDEN_RESULT,
+                    owner=friend.owner,
+                    node=friend.node_id,
+                    evidence=evidence,
+                    detail=words if evidence else f"{words}; too few have cosigned that to prove it",
+                    origin=mirror.key.name,
+                    subject=subject if evidence else "",
+                )
+            )
+
+    async def _prove(
+        self, friend: Friend, mirror: LogDirectory, note: bytes, index: int, since: int
+    ) -> bytes:
+        """Return the evidence, nothing when too few owners cosigned the head late enough."""
+        known = {node.witness: node for node in self._witnesses() if node.owner != friend.owner}
+        late = [known[one.key] for one in cosignatures(note, list(known)) if one.time > since]
+        one_each = list({node.owner: node for node in late}.values())[:EVIDENCE_WITNESSES]
+        if len(one_each) < COSIGNERS:
+            return b""
+        return await trio.to_thread.run_sync(_evidence, friend.vkey, mirror, note, index, one_each)
+
+
+def _evidence(vkey: str, mirror: LogDirectory, note: bytes, index: int, nodes: list[OwnedNode]) -> bytes:
+    entries = mirror.entries(index, mirror.size)
+    if sum(2 + len(entry) for entry in entries) > HIDDEN_SPAN_BYTES:
+        return b""
+    proof = replace(mirror.inclusion(index), checkpoint=note)
+    return format_hidden(
+        vkey,
+        (mirror.entry(0), format_proof(mirror.inclusion(0))),
+        cosigned_proof(proof, mirror.key, nodes),
+        entries,
+        [node.file for node in nodes],
+    )
+
+
+def _read(mirror: LogDirectory, statement_key: bytes, indices: Sequence[int]) -> list[tuple[int, Acceptance]]:
+    payloads = ((index, read(mirror.entry(index), statement_key).payload) for index in indices)
+    return [(index, payload) for index, payload in payloads if isinstance(payload, Acceptance)]
+
+
+def _day(acceptance: Acceptance) -> str:
+    return format_time(max(acceptance.deadline, acceptance.reveal_by))
