@@ -12,7 +12,8 @@ import trio
 
 from f2fbuild import limits
 from f2fbuild.audit.accusations import Accusation, Accusations
-from f2fbuild.audit.findings import DIVERGENCE, EQUIVOCATION, VIOLATION, Findings, Found
+from f2fbuild.audit.findings import Findings
+from f2fbuild.audit.found import DIVERGENCE, EQUIVOCATION, VIOLATION, Found
 from f2fbuild.audit.inspection import Inspector, side_of
 from f2fbuild.audit.overdue import Overdue
 from f2fbuild.errors import F2FError, LedgerError, RemoteProtocolError

@@ -7,7 +7,7 @@ a log or an owner travels; a divergence accuses nobody, and its followers see it
 from dataclasses import dataclass
 from typing import assert_never
 
-from f2fbuild.audit.findings import CONTRADICTION, EQUIVOCATION, HIDDEN_RESULT, REPEATED_EPOCH, Found
+from f2fbuild.audit.found import CONTRADICTION, EQUIVOCATION, HIDDEN_RESULT, REPEATED_EPOCH, Found
 from f2fbuild.ledger.evidence import (
     ContradictionFinding,
     DatedFinding,

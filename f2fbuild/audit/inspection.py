@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from f2fbuild.audit.findings import CONTRADICTION, DIVERGENCE, Findings, Found
+from f2fbuild.audit.findings import Findings
+from f2fbuild.audit.found import CONTRADICTION, DIVERGENCE, Found
 from f2fbuild.errors import F2FError
 from f2fbuild.ledger.directory import LogDirectory
 from f2fbuild.ledger.entry import Outcome, read

@@ -10,7 +10,8 @@ from dataclasses import replace
 
 import trio
 
-from f2fbuild.audit.findings import HIDDEN_RESULT, Findings, Found
+from f2fbuild.audit.findings import Findings
+from f2fbuild.audit.found import HIDDEN_RESULT, Found
 from f2fbuild.ledger.checkpoint import open_checkpoint
 from f2fbuild.ledger.cosignature import cosignatures
 from f2fbuild.ledger.directory import LogDirectory

@@ -2,8 +2,9 @@
 
 from f2fbuild import limits
 from f2fbuild.audit.accusations import Accusation, Testimony
-from f2fbuild.audit.findings import Findings, Found
+from f2fbuild.audit.findings import Findings
 from f2fbuild.audit.follow import Follower
+from f2fbuild.audit.found import Found
 from f2fbuild.jobs.queue import Assignment, Job
 from f2fbuild.model import statement as statements
 from f2fbuild.model.digest import short_id

@@ -1,7 +1,7 @@
 """How a divergence is told: environments first, then who said what, then the evidence."""
 
 from f2fbuild.api import replies
-from f2fbuild.audit.findings import Finding
+from f2fbuild.audit.found import Finding
 from f2fbuild.audit.groups import Group, differing_products, fact_differences, groups
 from f2fbuild.errors import F2FError
 from f2fbuild.jobs import ballots

@@ -12,7 +12,7 @@ import trio
 from f2fbuild.api import replies, requests
 from f2fbuild.api.replies import Reply
 from f2fbuild.api.requests import Request
-from f2fbuild.audit.findings import Finding
+from f2fbuild.audit.found import Finding
 from f2fbuild.builder.protections import probe_protections
 from f2fbuild.builder.targets import Target, format_target, parse_target
 from f2fbuild.errors import UsageError

@@ -12,7 +12,8 @@ from typing import Protocol
 import trio
 
 from f2fbuild import limits
-from f2fbuild.audit.findings import EQUIVOCATION, Finding, Findings, Found
+from f2fbuild.audit.findings import Findings
+from f2fbuild.audit.found import EQUIVOCATION, Finding, Found
 from f2fbuild.audit.hearsay import Allowance, heard
 from f2fbuild.errors import F2FError
 from f2fbuild.ledger.evidence import COSIGNERS, HiddenFinding, Vouch, check

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from f2fbuild.audit.findings import EQUIVOCATION, Found
+from f2fbuild.audit.found import EQUIVOCATION, Found
 from f2fbuild.ledger.checkpoint import parse_log_vkey
 from f2fbuild.ledger.collected import Collected
 from f2fbuild.ledger.cosigner import Cosigner, CosignerRole

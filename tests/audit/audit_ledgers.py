@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from f2fbuild.audit.findings import Finding, Findings
+from f2fbuild.audit.findings import Findings
+from f2fbuild.audit.found import Finding
 from f2fbuild.audit.inspection import Compared, Inspector
 from f2fbuild.ledger import evidence
 from f2fbuild.ledger.log import Log

@@ -11,7 +11,7 @@ import trio
 from f2fbuild import limits
 from f2fbuild.api import replies, requests
 from f2fbuild.audit import accusations
-from f2fbuild.audit.findings import EQUIVOCATION, Finding
+from f2fbuild.audit.found import EQUIVOCATION, Finding
 from f2fbuild.audit.overdue import Overdue
 from f2fbuild.errors import F2FError, LedgerError, RemoteProtocolError, StorageError
 from f2fbuild.ledger import entry, evidence

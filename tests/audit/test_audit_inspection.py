@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from f2fbuild.audit.findings import CONTRADICTION, DIVERGENCE
+from f2fbuild.audit.found import CONTRADICTION, DIVERGENCE
 from f2fbuild.ledger import entry, evidence
 from f2fbuild.model import statement
 from f2fbuild.model.digest import sha256_hex

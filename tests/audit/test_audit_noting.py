@@ -11,7 +11,8 @@ import trio
 import trio.testing
 
 from f2fbuild import limits
-from f2fbuild.audit.findings import Findings, Found
+from f2fbuild.audit.findings import Findings
+from f2fbuild.audit.found import Found
 from f2fbuild.audit.noting import Notes, Sources
 from f2fbuild.errors import StorageError
 from f2fbuild.jobs.journal import Journal, Recorded

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from f2fbuild import limits
-from f2fbuild.audit.findings import HIDDEN_RESULT
+from f2fbuild.audit.found import HIDDEN_RESULT
 from f2fbuild.audit.overdue import Overdue
 from f2fbuild.ledger import entry, evidence
 from f2fbuild.ledger.log import Log

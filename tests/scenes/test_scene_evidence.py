@@ -7,7 +7,7 @@ import pytest
 
 from f2fbuild import limits
 from f2fbuild.api import replies, requests
-from f2fbuild.audit.findings import CONTRADICTION, EQUIVOCATION, Finding, Found
+from f2fbuild.audit.found import CONTRADICTION, EQUIVOCATION, Finding, Found
 from f2fbuild.ledger import entry, evidence
 from f2fbuild.ledger.log import Log
 from f2fbuild.ledger.proof import format_proof

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from f2fbuild import limits
-from f2fbuild.audit.findings import EQUIVOCATION
+from f2fbuild.audit.found import EQUIVOCATION
 from f2fbuild.ledger import entry, evidence
 from f2fbuild.ledger.add_checkpoint import AddCheckpoint
 from f2fbuild.ledger.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
