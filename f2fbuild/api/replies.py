@@ -29,7 +29,7 @@ class Initialised(Reply, frozen=True, kw_only=True, tag="f2fbuild.init/1"):
 
 
 class Status(Reply, frozen=True, kw_only=True, tag="f2fbuild.status/1"):
-    """Who this node is and how it is."""
+    """Who this node is and how it is. `held` says why its log is not signed now, empty when it is."""
 
     version: str
     node: str
@@ -46,6 +46,7 @@ class Status(Reply, frozen=True, kw_only=True, tag="f2fbuild.status/1"):
     connected: int
     jobs_running: int
     builds_running: int
+    held: str = ""
     notices: tuple[str, ...] = ()
 
 

@@ -144,8 +144,10 @@ class Follower:
         while self._mirrors:
             self._mirrors.popitem()[1].close()
 
-    async def follow(self, friend: Friend) -> None:
+    async def follow(self, friend: Friend) -> bool:
         """Bring the mirror of a friend's log to the friend's newest head, and read what came.
+
+        Returns whether the friend told a head: one that has just started does not yet.
 
         Raises:
             LedgerError: the log has forked, or breaks its rules; the finding is recorded.
@@ -157,7 +159,7 @@ class Follower:
         async with await self._reach.call(friend.node_id, request) as exchange:
             answer = await exchange.receive()
         if isinstance(answer, NoHead):
-            return
+            return False
         if not isinstance(answer, Head):
             raise RemoteProtocolError(f"answered with {type(answer).__name__}", where=friend.name)
 
@@ -175,6 +177,7 @@ class Follower:
         reviewed = self._reviewed.get(mirror.key.name)
         if reviewed is not None:
             await self._overdue.look(friend, mirror, answer.checkpoint, reviewed.promises.open)
+        return True
 
     async def take(
         self, friend: Friend, note: bytes, fetch: Fetch

@@ -14,7 +14,7 @@ from f2fbuild.model.statement import BuildStatement
 from f2fbuild.model.vote import NOT_COMMITTED, Ballot, Seat, Strike, Vote
 from f2fbuild.store.blobs import BlobStore
 
-_PASSING = ("busy:", "disk-full:")
+_PASSING = ("busy:", "disk-full:", "log-held:")
 """How refusals begin that pass with time (`jobs.intake.RefusedOffer`)."""
 
 _ENDED_WITHOUT = (AssignmentState.LOST, AssignmentState.CANCELLED)

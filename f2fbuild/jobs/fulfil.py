@@ -99,14 +99,15 @@ class Fulfilment:
             self._shown.setdefault(job, trio.Event()).set()
 
     async def recover(self) -> None:
-        """Bring to their end what a crash left open; must return before this node tells its log's head.
+        """Bring to their end what a crash left open; must return before this node accepts anything new.
 
         Acceptances that were never logged are forgotten, for nobody heard of them. Builds that ran are given
         back. Results that were decided are committed to; they wait for their reveal in `run`.
         """
+        open_tasks = self._bench.tasks.in_states(OPEN_STATES)
         for left in self._bench.work.iterdir():
             await self._clear(left.name)
-        for task in self._bench.tasks.in_states(OPEN_STATES):
+        for task in open_tasks:
             if task.acceptance_index is None:
                 await self._recover_acceptance(task)
             elif task.result is not None:

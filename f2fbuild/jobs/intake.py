@@ -37,6 +37,7 @@ class RefusedOffer(StrEnum):
     DEADLINE = "deadline-passed"
     TAKEN = "job-of-another"
     EMBARGO = "embargo-too-long"
+    HELD = "log-held"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +127,8 @@ class Intake:
             return _refused(RefusedOffer.TAKEN, "this job belongs to another offer")
         if task.acceptance_index is None:
             # The first answer is still being written, or broke off before it was.
+            if self._bench.journal.held:
+                return _held()
             recorded = await self._log(task)
         else:
             recorded = await self._bench.journal.recorded(task.acceptance_index)
@@ -145,6 +148,12 @@ class Intake:
         if offer.reveal_by > now + self._capacity.embargo:
             days = self._capacity.embargo // 86_400
             return _refused(RefusedOffer.EMBARGO, f"results are kept back for at most {days} days here")
+        return self._lack_of_means()
+
+    def _lack_of_means(self) -> OfferRefused | None:
+        """Return the refusal that passes with time, if there is one now."""
+        if self._bench.journal.held:
+            return _held()
         taken = len(self._bench.tasks.in_states(set(OPEN_STATES) - {AssignmentState.COMMITTED}))
         if taken >= self._capacity.slots + self._capacity.waiting:
             return _refused(RefusedOffer.BUSY, f"{taken} jobs are building or waiting")
@@ -192,6 +201,10 @@ class Intake:
         recorded = await self._bench.journal.ensure(task.acceptance, since=task.log_size)
         self._bench.tasks.change(task.job, self._bench.clock(), acceptance_index=recorded.index)
         return recorded
+
+
+def _held() -> OfferRefused:
+    return _refused(RefusedOffer.HELD, "this node signs nothing for now; its owner is told why")
 
 
 def _refused(reason: RefusedOffer, detail: str) -> OfferRefused:

@@ -7,6 +7,7 @@ found instead of doubled. Normal path and recovery are the same code.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import trio
 
@@ -25,14 +26,46 @@ class Recorded:
     proof: bytes
 
 
+class Gate(Protocol):
+    """Whether the log may be written now: the rollback guard as the workshops see it."""
+
+    @property
+    def held(self) -> str:
+        """Why nothing new is taken or ordered now, in words; empty when nothing is in the way."""
+        ...
+
+    @property
+    def telling(self) -> bool:
+        """Whether friends are told the log's head."""
+        ...
+
+    async def wait(self) -> None:
+        """Return when the log may be signed."""
+        ...
+
+
+class AlwaysOpen:
+    """The gate of a log that cannot have been set back, because whoever writes it has just begun it."""
+
+    held = ""
+    telling = True
+
+    async def wait(self) -> None:
+        """Return at once."""
+        await trio.lowlevel.checkpoint()
+
+
 class Journal:
     """The writing end of the node's log. One task writes at a time; readers need no lock."""
 
-    def __init__(self, log: Log, statement_key: SigningKey, grown: Callable[[], None]) -> None:
-        """Write to `log` what `statement_key` signs; `grown` is told of every new head."""
+    def __init__(
+        self, log: Log, statement_key: SigningKey, grown: Callable[[], None], gate: Gate | None = None
+    ) -> None:
+        """Write to `log` what `statement_key` signs, when `gate` lets it; `grown` hears of every new head."""
         self._log = log
         self._key = statement_key
         self._grown = grown
+        self._gate: Gate = gate or AlwaysOpen()
         self._lock = trio.Lock()
 
     @property
@@ -45,12 +78,24 @@ class Journal:
         """How many entries the log has: the `since` of an entry that is about to be written."""
         return self._log.size
 
+    @property
+    def held(self) -> str:
+        """Why nothing new is taken or ordered now, in words; empty when nothing is in the way."""
+        return self._gate.held
+
+    @property
+    def telling(self) -> bool:
+        """Whether friends are told the log's head: not before what a crash left open has ended."""
+        return self._gate.telling
+
     def seal(self, payload: entries.Payload) -> bytes:
         """Return the entry of a payload, which must hold a nonce, a salt or an index that no other has."""
         return entries.write(payload, self._key)
 
     async def ensure(self, entry: bytes, *, since: int) -> Recorded:
         """Make sure that the log has this entry, and return it as recorded; durable on return.
+
+        Waits for as long as the log may not be signed.
 
         Args:
             entry: an entry that `seal` made.
@@ -59,6 +104,7 @@ class Journal:
         Raises:
             StorageError: the disk does not take it. Nothing was recorded.
         """
+        await self._gate.wait()
         async with self._lock:
             before = self._log.size
             recorded = await trio.to_thread.run_sync(self._ensure, entry, since)

@@ -71,7 +71,7 @@ class Submission:
         self._desk = desk
 
     async def submit(self, wanted: Wanted) -> Job:
-        """Return the job for what is wanted: durable, logged, not offered to anybody yet.
+        """Return the job for what is wanted: durable, not offered to anybody yet, logged if that can be now.
 
         Raises:
             F2FError: the source cannot be used, or no environment can be had for it.
@@ -127,7 +127,9 @@ class Submission:
             updated=now,
         )
         self._desk.queue.add(job)
-        await self.log_order(job)
+        if not self._desk.journal.held:
+            await self.log_order(job)
+        # Else the conductor logs it as soon as the log may be signed; nobody is asked before.
         return job
 
     def _store(self, prepared: Prepared, wanted: Wanted, reveal_by: int) -> Offer:

@@ -126,13 +126,13 @@ def weigh(note: bytes, key: VerifierKey, own: Checkpoint, root_at: Callable[[int
         note: what the friend answered.
         key: our log's key.
         own: our head, read after the friend answered.
-        root_at: our log's root at a size that it has.
+        root_at: our log's root at a size from 1 to its own.
     """
     try:
         head = open_checkpoint(note, key)
     except FormatError:
         return Silent()
-    if head.size <= own.size and root_at(head.size) == head.root:
+    if head.size == 0 or (head.size <= own.size and root_at(head.size) == head.root):
         return Agrees()
     return Knows(head=head, note=note)
 

@@ -53,8 +53,8 @@ class Log(LogDirectory):
         self._queue: list[_Batch] = []
 
     @classmethod
-    def create(cls, directory: Path, log_key: SigningKey) -> "Log":
-        """Begin the log of a new epoch: an empty tree under a signed checkpoint.
+    def create(cls, directory: Path, log_key: SigningKey, *, remember: Remember = remember_nothing) -> "Log":
+        """Begin the log of a new epoch: an empty tree under a signed checkpoint; `remember` as for `open`.
 
         Creating is apart from opening, because a lost log that is begun anew under its old key is a fork.
 
@@ -65,7 +65,7 @@ class Log(LogDirectory):
         origin = log_vkey(log_key.public).name
         empty = Checkpoint(origin=origin, size=0, root=EMPTY_ROOT)
         begin(directory, sign_checkpoint(empty, log_key))
-        return cls(directory, log_key)
+        return cls(directory, log_key, remember=remember)
 
     @classmethod
     def open(

@@ -93,6 +93,9 @@ NOTES_SECONDS = 3600
 TIDY_SECONDS = 3600
 """Seconds between two rounds of forgetting what has ended."""
 
+GUARD_SECONDS = 10
+"""Seconds for which friends are asked at start whether they know a later head of this node's log."""
+
 NEWS_SECONDS = 10
 """Seconds for telling one friend something that it would also find out by itself."""
 

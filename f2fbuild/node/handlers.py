@@ -81,13 +81,14 @@ class NodeHandlers:
             origin=certificate.origin,
             vkey=format_vkey(certificate.log),
             statement_key=certificate.statements.hex(),
-            log_path=str(parts.paths.log),
+            log_path=str(parts.log_directory),
             log_size=parts.log.size,
             listen=parts.settings.node.listen,
             friends=len(parts.friendships.all()),
             connected=len(parts.peers.connected()),
             jobs_running=len(parts.desk.queue.unfinished()),
             builds_running=parts.fulfilment.building,
+            held=parts.guard.held,
             notices=tuple(self._notice(one) for one in parts.findings.list()),
         )
 
@@ -206,7 +207,7 @@ class NodeHandlers:
             node=certificate.node,
             vkey=format_vkey(certificate.log),
             statement_key=certificate.statements.hex(),
-            path=str(parts.paths.log),
+            path=str(parts.log_directory),
             size=parts.log.size,
             frozen=False,
         )

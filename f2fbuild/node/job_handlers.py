@@ -103,6 +103,8 @@ class JobHandlers:
                 waiting_for = f"nothing: {reason.value}"
         if self._desk.clock() < job.order.reveal_by:
             waiting_for += f"; results come out at {format_time(job.order.reveal_by)}"
+        if held := self._desk.journal.held:
+            waiting_for = held
         if job.state in final(JOB):
             waiting_for = f"nothing: the job has {job.state}"
         reasons = tuple(

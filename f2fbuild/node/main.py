@@ -1,7 +1,8 @@
 """The node as a process: started in order, in one nursery, until it is interrupted or terminated.
 
-The log is opened and what a crash left open is closed before anybody is told a head. Then trust is read, then
-friends are let in; last the API answers. A second node on the same directories is refused by the log's lock.
+The log is opened and trust is read, then friends are let in, then the API answers. When the rollback guard
+has asked friends and lets the log be signed, what a crash left open is closed first; only then new jobs are
+taken. A second node on the same directories is refused by the log's lock.
 """
 
 import signal
@@ -63,7 +64,8 @@ async def _run(needs: Needs, engine: MakeEngine) -> None:
 
 
 async def _start(parts: Parts, nursery: trio.Nursery, needs: Needs) -> None:
-    await parts.fulfilment.recover()
+    # The lock, and whatever is wrong with the log, come before all else.
+    _ = parts.log
     await parts.friendships.refresh()
     parts.friendships.on_change(parts.neighbours.trust_changed)
     listeners = await _listen(parts.settings.node.listen)
@@ -75,13 +77,15 @@ async def _start(parts: Parts, nursery: trio.Nursery, needs: Needs) -> None:
         parts.witnessing.cosigning.run,
         parts.passing.run,
         parts.notes.run,
-        parts.fulfilment.run,
+        parts.guard.run,
+        partial(fulfil, parts),
         parts.conductor.run,
         partial(_keep_tidy, parts),
     ):
         nursery.start_soon(service)
     for_everybody = await open_web(parts.settings.ledger.serve, where="ledger.serve")
     if for_everybody:
+        parts.guard.note_followed()
         await nursery.start(serve_web, create_tiles_app(shelf_of(parts).find), for_everybody)
     socket = needs.paths.socket
     private_directory(socket.parent)
@@ -92,6 +96,14 @@ async def _start(parts: Parts, nursery: trio.Nursery, needs: Needs) -> None:
     application = cast("ASGIFramework", create_app(NodeHandlers(parts)))
     await nursery.start(partial(serve, application, settings, shutdown_trigger=trio.sleep_forever))
     needs.tell(f"ready  {socket}")
+
+
+async def fulfil(parts: Parts) -> None:
+    """Take and fulfil jobs from the moment on at which the log may be signed."""
+    await parts.guard.wait()
+    await parts.fulfilment.recover()
+    parts.guard.go_on()
+    await parts.fulfilment.run()
 
 
 async def _keep_tidy(parts: Parts) -> None:

@@ -38,6 +38,7 @@ class Neighbours:
         self._arrived.add(peer)
         self._parts.follower.want(peer)
         self._parts.passing.wake()
+        self._parts.guard.came(peer)
         self._parts.conductor.wake()
         self._wake()
 
@@ -49,6 +50,12 @@ class Neighbours:
         """This node's log has a new head."""
         self._grown = True
         self._wake()
+
+    def guard_changed(self) -> None:
+        """The log may be signed now, or may not any more."""
+        if self._parts.guard.telling:
+            self.log_grew()
+        self._parts.conductor.wake()
 
     def trust_changed(self) -> None:
         """Every session, build and job is looked at again under the new snapshot."""
@@ -130,6 +137,7 @@ class Neighbours:
         checkpoint = self._parts.log.checkpoint()
         for peer in sorted(self._parts.peers.connected()):
             if not isinstance(self._parts.friendships.decide(peer, Right.LEDGER), Refusal):
+                self._parts.guard.note_followed()
                 await self._say(peer, AnnounceHead(checkpoint=checkpoint, public=public, hops=0))
 
     async def _say(self, peer: str, request: AnnounceHead | Refuse) -> None:

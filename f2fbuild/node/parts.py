@@ -39,12 +39,15 @@ from f2fbuild.jobs.tasks import Tasks
 from f2fbuild.ledger.checkpoint import Checkpoint
 from f2fbuild.ledger.evidence import OwnedNode, read_node
 from f2fbuild.ledger.log import Log
+from f2fbuild.ledger.memory import HeadMemory
 from f2fbuild.ledger.mirror import Mirror
 from f2fbuild.model.friend import Friend
 from f2fbuild.model.verdict import Verdict
 from f2fbuild.net.connection import LinkSettings
+from f2fbuild.net.exchange import Exchange
 from f2fbuild.net.handshake import Gate
 from f2fbuild.net.handshake import Identity as LinkIdentity
+from f2fbuild.net.messages import Request
 from f2fbuild.net.noise import PrivateKey
 from f2fbuild.net.peers import Peers, PeersSettings
 from f2fbuild.node import clock
@@ -53,6 +56,7 @@ from f2fbuild.node.config import Settings
 from f2fbuild.node.convictions import Convictions
 from f2fbuild.node.exchanges import Exchanges
 from f2fbuild.node.friendships import Friendships
+from f2fbuild.node.guarding import Guard
 from f2fbuild.node.identity import Identity
 from f2fbuild.node.neighbours import Neighbours
 from f2fbuild.node.passing import Judgement, Passing
@@ -108,7 +112,24 @@ class Parts:
     @cached_property
     def log(self) -> Log:
         """This node's log; its lock keeps a second process out."""
-        return self._stack.enter_context(Log.open(self.paths.log, self.identity.log_key))
+        opened = Log.open(self.log_directory, self.identity.log_key, remember=self.guard.remember)
+        return self._stack.enter_context(opened)
+
+    @property
+    def log_directory(self) -> Path:
+        """Where the log of this epoch lies."""
+        return self.paths.log_of(self.identity.certificate.certificate.epoch)
+
+    @cached_property
+    def guard(self) -> Guard:
+        """Whether the log may be signed."""
+        return Guard(
+            HeadMemory(self.paths.heads, self.identity.origin),
+            reach=lambda: self.reach,
+            log=lambda: self.log,
+            tell=self._needs.tell,
+            changed=lambda: self.neighbours.guard_changed(),
+        )
 
     @cached_property
     def database(self) -> Database:
@@ -158,7 +179,7 @@ class Parts:
             ),
             directory=self.friendships.dial_directory,
             link=LinkSettings(
-                handler=lambda peer, request, exchange: self.exchanges.serve(peer, request, exchange),
+                handler=self._serve,
                 report=lambda peer, error: self._needs.tell(f"answering {peer[:8]} failed: {error!r}"),
                 spread=random.random,
             ),
@@ -184,7 +205,8 @@ class Parts:
     @cached_property
     def journal(self) -> Journal:
         """The writing end of the log."""
-        return Journal(self.log, self.identity.statement_key, lambda: self.neighbours.log_grew())
+        grown = lambda: self.neighbours.log_grew()  # noqa: E731  looked up when it is called
+        return Journal(self.log, self.identity.statement_key, grown, self.guard)
 
     @cached_property
     def access(self) -> BlobAccess:
@@ -383,6 +405,11 @@ class Parts:
             return self.blobs.read(digest, limits.PRODUCTS_LIST_BYTES)
         except F2FError:
             return None
+
+    async def _serve(self, peer: str, request: Request, exchange: Exchange) -> None:
+        # Whatever is answered may show a head of the log.
+        self.guard.note_followed()
+        await self.exchanges.serve(peer, request, exchange)
 
     def mirrored(self, friend: Friend) -> Mirror | None:
         """Return the copy of a friend's log, None when it is damaged: that must not hide the friend."""

@@ -28,6 +28,14 @@ class Reach:
         """Return a friend by node id."""
         return self._friendships.find(peer)
 
+    def friends(self) -> frozenset[str]:
+        """Return the node ids of all friends."""
+        return frozenset(friend.node_id for friend, _, _ in self._friendships.all())
+
+    def connected(self) -> frozenset[str]:
+        """Return the friends that there is a link with."""
+        return self._peers.connected()
+
     async def wait_connected(self, peer: str) -> None:
         """Return when there is a link to the peer."""
         await self._peers.wait_connected(peer)

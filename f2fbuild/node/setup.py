@@ -15,8 +15,12 @@ from f2fbuild.builder.hostsources import Proposal, from_host_apt, from_host_dnf
 from f2fbuild.builder.targets import format_target
 from f2fbuild.errors import ConfigurationError, UsageError
 from f2fbuild.ledger import entry as entries
+from f2fbuild.ledger.checkpoint import Checkpoint
+from f2fbuild.ledger.files import CHECKPOINT
 from f2fbuild.ledger.log import Log
+from f2fbuild.ledger.memory import HeadMemory
 from f2fbuild.model.signing import SEED_BYTES
+from f2fbuild.model.tree import EMPTY_ROOT
 from f2fbuild.node import clock, config
 from f2fbuild.node.identity import Identity, load_identity, load_seed
 from f2fbuild.store.files import private_directory, write_private
@@ -74,7 +78,7 @@ def set_up(paths: Paths, wishes: Wishes, choose: Callable[[tuple[Owner, ...]], s
     if not paths.certificate.exists():
         _certify(paths, wishes, user, choose)
     identity = load_identity(paths)
-    _begin_log(paths, identity)
+    begin_log(paths, identity)
     proposals = propose_targets()
     for proposal in proposals:
         path = paths.targets / f"{proposal.target.name}.toml"
@@ -145,12 +149,18 @@ def _owner(wishes: Wishes, user: Gnupg, choose: Callable[[tuple[Owner, ...]], st
     return choose(keys)
 
 
-def _begin_log(paths: Paths, identity: Identity) -> None:
-    """Create the log with its entry 0, the node certificate, unless it is there."""
-    if (paths.log / "checkpoint").exists():
-        log = Log.open(paths.log, identity.log_key)
+def begin_log(paths: Paths, identity: Identity) -> None:
+    """Create the log of an epoch with its entry 0, the node certificate, unless it is there.
+
+    That nobody has seen the log is remembered before there is anything to see.
+    """
+    directory = paths.log_of(identity.certificate.certificate.epoch)
+    memory = HeadMemory(paths.heads, identity.origin)
+    if (directory / CHECKPOINT).exists():
+        log = Log.open(directory, identity.log_key, remember=memory.remember)
     else:
-        log = Log.create(paths.log, identity.log_key)
+        memory.begin(Checkpoint(origin=identity.origin, size=0, root=EMPTY_ROOT))
+        log = Log.create(directory, identity.log_key, remember=memory.remember)
     with log:
         if log.size == 0:
             certificate = entries.NodeCertificate(text=identity.certificate.data)

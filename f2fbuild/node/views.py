@@ -31,7 +31,7 @@ def job_view(desk: Desk, job: Job) -> replies.Job:
         format=job.offer.definition.format,
         job_class=job.order.job_class,
         state=job.state,
-        reason=job.reason,
+        reason=job.reason or ("" if job.state in final(JOB) else desk.journal.held),
         created=job.order.created,
         deadline=job.order.deadline,
         embargo_until=job.order.reveal_by,

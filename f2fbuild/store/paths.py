@@ -79,8 +79,17 @@ class Paths:
 
     @property
     def log(self) -> Path:
-        """The node's own log, as tlog-tiles."""
+        """The node's own log of its first epoch, as tlog-tiles."""
         return self.data / "log"
+
+    def log_of(self, epoch: int) -> Path:
+        """The node's own log of an epoch; earlier ones are kept and served."""
+        return self.log if epoch == 0 else self.log.with_name(f"{self.log.name}-{epoch}")
+
+    @property
+    def heads(self) -> Path:
+        """What each own log signed last; in no backup, so that a restored one is noticed."""
+        return self.state / "heads"
 
     @property
     def mirrors(self) -> Path:

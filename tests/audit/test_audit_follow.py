@@ -195,7 +195,7 @@ async def test_a_fork_freezes_the_mirror_and_anybody_can_check_why(scene: Scene)
     # … and then the other.
     bob.paths.log.rename(bob.paths.log.with_name("two"))
     bob.paths.log.with_name("one").rename(bob.paths.log)
-    bob = await scene.start("bob")
+    bob = await scene.start("bob", signing=False)
     await until(lambda: bool(forks(alice)))
     (found,) = forks(alice)
     assert found.node == bob.id

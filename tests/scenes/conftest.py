@@ -23,6 +23,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "EXCHANGE_RETRY_SECONDS", 0.05)
     monkeypatch.setattr(limits, "REVEAL_POLL_SECONDS", 0.05)
     monkeypatch.setattr(limits, "CONDUCT_POLL_SECONDS", 1)
+    monkeypatch.setattr(limits, "GUARD_SECONDS", 0.2)
     monkeypatch.setattr(limits, "PEERS_POLL_SECONDS", 0.1)
     monkeypatch.setattr(limits, "REDIAL_FIRST_SECONDS", 0.1)
 

@@ -5,7 +5,8 @@ python -m tests.scenes.crash_child DIRECTORY NAME PORTS POINT NUMBER AGREE
 POINT is `before-entry` or `after-entry` (the NUMBER-th entry that the workshops log), `after-row` (the
 NUMBER-th change of a job's, assignment's or task's row), `after-TABLE-WHAT` (the NUMBER-th change of such a
 row to the state WHAT, or of the column WHAT), `building` (the middle of the NUMBER-th build), the name of a
-commit point of the log (in its NUMBER-th commit), or `none`. The submitter orders one job, of which
+commit point of the log (in its NUMBER-th commit), `before-remembered` or `remembered` (the NUMBER-th head
+that is about to be signed), or `none`. The submitter orders one job, of which
 AGREE of two builders must agree. Lines on stdout: `ready`; when terminated, `passed` and how often each point
 was come by, as JSON.
 """
@@ -28,6 +29,7 @@ from f2fbuild import limits
 from f2fbuild.jobs.engine import BuildOrder, BuildReport, Progress
 from f2fbuild.jobs.journal import Journal
 from f2fbuild.jobs.submit import Wanted
+from f2fbuild.ledger.checkpoint import Checkpoint
 from f2fbuild.ledger.log import Log
 from f2fbuild.model.job import JobClass
 from f2fbuild.node.parts import Needs, Parts
@@ -97,9 +99,19 @@ class BombedParts(Parts):
         super().__init__(needs, lambda _needs, _targets: Workbench(deed=bomb.build), stack)
         self._bomb = bomb
 
+    def _remember(self, before: Checkpoint, following: Checkpoint) -> None:
+        self._bomb.at("before-remembered")
+        self.guard.remember(before, following)
+        self._bomb.at("remembered")
+
     @cached_property
     def log(self) -> Log:
-        opened = Log.open(self.paths.log, self.identity.log_key, on_commit_point=self._bomb.at)
+        opened = Log.open(
+            self.log_directory,
+            self.identity.log_key,
+            on_commit_point=self._bomb.at,
+            remember=self._remember,
+        )
         return self._stack.enter_context(opened)
 
 
@@ -154,6 +166,7 @@ async def _stop_on_signal(scope: trio.CancelScope) -> None:
 
 if __name__ == "__main__":
     _, home, who, ports_text, where, nth, agreeing = sys.argv
+    limits.GUARD_SECONDS = 0.2  # type: ignore[assignment]
     limits.EXCHANGE_RETRY_SECONDS = limits.PEERS_POLL_SECONDS = limits.REDIAL_FIRST_SECONDS = 0.1  # type: ignore[assignment]
     armed = Bomb(where, int(nth))
     armed.arm()

@@ -113,12 +113,13 @@ class Following:
         """Note them from now on."""
         follow = parts.follower.follow
 
-        async def follow_and_note(friend: Friend) -> None:
+        async def follow_and_note(friend: Friend) -> bool:
             # What was asked before the friend was killed may come to its end afterwards.
             deaths = self.deaths
-            await follow(friend)
-            if friend.node_id == self.whose:
+            told = await follow(friend)
+            if told and friend.node_id == self.whose:
                 self.seen.append((deaths, parts.follower.mirror(friend).size))
+            return told
 
         setattr(parts.follower, "follow", follow_and_note)  # noqa: B010  a method of one object
 

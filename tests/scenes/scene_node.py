@@ -1,8 +1,9 @@
 """A node of a scene: the product's own parts over real sockets, with a workbench as its engine."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import trio
@@ -19,6 +20,7 @@ from f2fbuild.model.vkey import format_vkey
 from f2fbuild.node import clock, config
 from f2fbuild.node.handlers import NodeHandlers
 from f2fbuild.node.identity import load_identity
+from f2fbuild.node.main import fulfil
 from f2fbuild.node.parts import Needs, Parts
 from f2fbuild.node.views import job_view
 from f2fbuild.store.paths import Paths
@@ -163,12 +165,18 @@ async def live(
 ) -> None:
     """Run the parts in the order of `node.main`, without the API's socket."""
     parts = node.parts
-    await parts.fulfilment.recover()
+    _ = parts.log
     await parts.friendships.refresh()
     parts.friendships.on_change(parts.neighbours.trust_changed)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(parts.peers.run, list(listeners))
-        services = [parts.neighbours.run, parts.follower.run, parts.fulfilment.run, parts.conductor.run]
+        services: list[Callable[[], Awaitable[None]]] = [
+            parts.neighbours.run,
+            parts.follower.run,
+            parts.guard.run,
+            partial(fulfil, parts),
+            parts.conductor.run,
+        ]
         services += [parts.passing.run, parts.notes.run, parts.witnessing.cosigning.run]
         if watch_trust:
             services.append(parts.friendships.watch)
@@ -239,8 +247,9 @@ class Scene:
         watch_trust: bool = False,
         make_parts: Callable[..., Parts] = Parts,
         alter: Callable[[Parts], None] = lambda _parts: None,
+        signing: bool = True,
     ) -> SceneNode:
-        """Start a node, or start it again."""
+        """Start a node, or start it again, and wait until it is `signing`."""
         before = self.nodes.get(name)
         watch = before.watch if before else Watch()
         bench = bench or (before.bench if before else Workbench())
@@ -271,6 +280,8 @@ class Scene:
         self._nursery.start_soon(run)
         with trio.fail_after(PATIENCE):
             await started.wait()
+        if signing:
+            await until(lambda: not parts.guard.held)
         return node
 
     async def cast(self, *names: str, **benches: Workbench) -> list[SceneNode]:

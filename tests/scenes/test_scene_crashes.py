@@ -38,6 +38,7 @@ BUILDER_CRASHES = [
     Crash("building"),
     *crashes(AT_ENTRIES, BUILDER_ENTRIES),
     *crashes(COMMIT_POINTS, BUILDER_ENTRIES),
+    *crashes(("before-remembered", "remembered"), BUILDER_ENTRIES),
     *crashes(("after-row",), BUILDER_ROWS),
 ]
 

@@ -20,6 +20,8 @@ def status(output: Output) -> None:
     output.line(f"friends   {found.connected} of {found.friends} connected")
     output.line(f"work      {found.jobs_running} jobs running, {found.builds_running} builds for friends")
     output.line(f"ledger    {found.log_size} entries  {found.origin}")
+    if found.held:
+        output.line(f"waiting   {marked(found.held)}")
     output.line(f"listens   {marked(', '.join(found.listen)) or 'nowhere (dials out only)'}")
     for notice in found.notices:
         output.line(f"notice    {marked(notice)}")
