@@ -24,6 +24,7 @@ from f2fbuild.ledger.mirror import Fetch, Mirror
 from f2fbuild.ledger.monitor import Advanced, Equivocation, Older, Unchanged, Violation
 from f2fbuild.ledger.review import Broken, Reviewed, review
 from f2fbuild.model.friend import Friend
+from f2fbuild.model.vkey import VerifierKey
 from f2fbuild.net.exchange import Exchange
 from f2fbuild.net.messages import GetHead, GetLogResource, Head, LogResource, NoHead, Request
 
@@ -109,10 +110,7 @@ class Follower:
         key = parse_log_vkey(friend.vkey)
         mirror = self._mirrors.get(key.name)
         if mirror is None:
-            mirror = self._mirrors[key.name] = Mirror.open(self.directory(friend), key)
-            fork = self._findings.about(EQUIVOCATION, key.name)
-            if fork is not None:
-                self._freeze(mirror, Path(fork.evidence).read_bytes())
+            mirror = self._open(self.directory(friend), key)
         return mirror
 
     def kept(self, vkey: str) -> Mirror | None:
@@ -121,7 +119,7 @@ class Follower:
         mirror = self._mirrors.get(key.name)
         directory = self._directory / key.name.rsplit("/", 1)[-1]
         if mirror is None and directory.exists():
-            mirror = self._mirrors[key.name] = Mirror.open(directory, key)
+            mirror = self._open(directory, key)
         return mirror
 
     def has_closed(self, origin: str, index: int) -> bool:
@@ -278,6 +276,14 @@ class Follower:
         )
         # If we crash here, the evidence is found under its subject and not written twice.
         self._accusations.settle(accusation)
+
+    def _open(self, directory: Path, key: VerifierKey) -> Mirror:
+        """Open a mirror; of a log that was found out before, it is frozen at once."""
+        mirror = self._mirrors[key.name] = Mirror.open(directory, key)
+        fork = self._findings.about(EQUIVOCATION, key.name)
+        if fork is not None:
+            self._freeze(mirror, Path(fork.evidence).read_bytes())
+        return mirror
 
     def _freeze(self, mirror: Mirror, evidence: bytes) -> None:
         if not mirror.evidence:

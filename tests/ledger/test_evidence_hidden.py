@@ -11,7 +11,7 @@ from f2fbuild import limits
 from f2fbuild.errors import F2FError, FormatError, LedgerError
 from f2fbuild.ledger import entry, evidence
 from f2fbuild.ledger.evidence.text import format_parts, parse_parts
-from f2fbuild.ledger.proof import parse_proof
+from f2fbuild.ledger.proof import format_proof, parse_proof
 from f2fbuild.ledger.tiles import decode_bundle, encode_bundle
 from f2fbuild.model.envelope import seal
 from f2fbuild.model.outcome import ClosingReason
@@ -194,3 +194,14 @@ def test_the_dated_entry_is_the_one_in_the_tree() -> None:
         evidence.check(with_parts(file, entry=entries[4]))
     with pytest.raises(FormatError, match="one spelling"):
         evidence.check(with_parts(file, before=b"01000000"))
+
+
+def test_an_index_behind_the_tree_and_an_extra_line() -> None:
+    file = LIAR.hidden(INDEX, log(), SEEN)
+    proof = parse_proof(parse_parts(file)[1]["acceptance-proof"])
+    behind = format_proof(replace(proof, index=INDEX + 1))
+    with pytest.raises(LedgerError, match="no entries"):
+        evidence.check(with_parts(file, acceptance_proof=behind, entries=b""))
+    extra = format_proof(replace(proof, extra=b"x"))
+    with pytest.raises(FormatError, match="extra line"):
+        evidence.check(with_parts(file, acceptance_proof=extra))

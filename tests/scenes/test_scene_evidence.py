@@ -1,19 +1,28 @@
 """Evidence among friends: who never saw two heads is convinced by the file, and only by the file."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import trio
 
 from f2fbuild import limits
 from f2fbuild.api import replies, requests
-from f2fbuild.audit.found import CONTRADICTION, EQUIVOCATION, Finding, Found
+from f2fbuild.audit.found import CONTRADICTION, EQUIVOCATION, HIDDEN_RESULT, Finding, Found
 from f2fbuild.ledger import entry, evidence
+from f2fbuild.ledger.cosignature import attach, cosign
 from f2fbuild.ledger.log import Log
+from f2fbuild.ledger.note import parse_note
 from f2fbuild.ledger.proof import format_proof
+from f2fbuild.model.friend import Friend
+from f2fbuild.model.signing import Role
 from f2fbuild.model.vkey import format_vkey
 from f2fbuild.net.messages import EvidenceSeen, Failure, Message, ShowEvidence
 from f2fbuild.node.identity import Identity, load_identity
+from f2fbuild.node.passing import Judgement
+from f2fbuild.trust.node_keys import role_key
 from tests.ledger.ledger_helpers import ALICE as STRANGER
 from tests.ledger.ledger_helpers import NodeKeys, acceptance, outcome, product
 from tests.scenes.scene_engine import Workbench, lying
@@ -233,3 +242,96 @@ async def test_what_accuses_nobody_is_not_passed_on(scene: Scene) -> None:
     assert isinstance(answer, Failure)
     assert answer.code == "not-shared"
     assert STRANGER.origin not in found.detail
+
+
+async def test_who_knows_better_does_not_believe_in_a_hidden_result(scene: Scene) -> None:
+    """Bob and Carol have cosigned that Mallory's promise is open; Alice may know that it is closed."""
+    paths = {name: load_identity(scene.paths_of(name)) for name in ("bob", "carol", "mallory")}
+    identity = paths["mallory"]
+    alice, bob = await scene.cast("alice", "bob")
+    late = acceptance().deadline + limits.HIDDEN_GRACE_SECONDS + 1
+    file = hidden(identity, [paths["bob"], paths["carol"]], late, scene.directory / "log")
+    judgement = alice.parts.passing._judgement
+    # Her own copy is empty: she believes what two independent owners have cosigned.
+    with scene_setting(alice, replace(judgement, independent=lambda owners: 1)):
+        answer = await shown(bob, alice, file)
+        assert isinstance(answer, Failure)
+        assert "fewer than two voices" in answer.detail
+    knows = replace(judgement, closed=lambda origin, index: (origin, index) == (name(identity), 1))
+    with scene_setting(alice, knows):
+        answer = await shown(bob, alice, file)
+        assert isinstance(answer, Failure)
+        assert "closed meanwhile" in answer.detail
+    assert findings(alice) == []
+    assert isinstance(await shown(bob, alice, file), EvidenceSeen)
+    (found,) = findings(alice)
+    assert (found.kind, found.origin) == (HIDDEN_RESULT, name(identity))
+    assert not alice.parts.convictions.of(friend_of(alice, identity)), "silence is no fork"
+
+
+def name(identity: Identity) -> str:
+    return identity.certificate.certificate.origin
+
+
+def friend_of(node: SceneNode, identity: Identity) -> Friend:
+    found = node.parts.friendships.find(identity.node_id)
+    assert found is not None
+    return found
+
+
+@contextmanager
+def scene_setting(node: SceneNode, judgement: Judgement) -> Iterator[None]:
+    before, node.parts.passing._judgement = node.parts.passing._judgement, judgement
+    yield
+    node.parts.passing._judgement = before
+
+
+def hidden(identity: Identity, witnesses: list[Identity], time: int, directory: Path) -> bytes:
+    """A promise of this node that real witnesses of real owners saw open."""
+    payloads: list[entry.Payload] = [entry.NodeCertificate(text=identity.certificate.data), acceptance()]
+    nodes = [evidence.read_node(one.certificate.data) for one in witnesses]
+    with Log.create(directory, identity.log_key) as log:
+        log.append([entry.write(one, identity.statement_key) for one in payloads])
+        note = log.checkpoint()
+        text = parse_note(note).text
+        for witness, node in zip(witnesses, nodes, strict=True):
+            key = role_key(witness.seed, Role.WITNESS, node.epoch)
+            note = attach(note, [cosign(text, node.witness.name, key, time)])
+        proof = replace(log.inclusion(1), checkpoint=note)
+        return evidence.format_hidden(
+            format_vkey(log.key),
+            (log.entry(0), format_proof(log.inclusion(0))),
+            evidence.cosigned_proof(proof, log.key, nodes),
+            log.entries(1, 2),
+            [node.file for node in nodes],
+        )
+
+
+async def test_a_file_that_is_too_large_stays_here(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    alice, bob = await scene.cast("alice", "bob")
+    monkeypatch.setattr(limits, "EVIDENCE_SHOWN_BYTES", 10)
+    find(alice, of_strangers(7), NodeKeys(7).origin)
+    await until(lambda: not alice.parts.findings.untold(bob.id))
+    assert findings(bob) == []
+
+
+async def test_a_friend_who_takes_no_more_is_told_later(scene: Scene) -> None:
+    alice, bob = await scene.cast("alice", "bob")
+    asked = trio.Event()
+
+    async def full(_peer: str, _request: ShowEvidence) -> Failure:
+        asked.set()
+        return Failure(code="too-much", detail="")
+
+    heard, bob.parts.exchanges._heard = bob.parts.exchanges._heard, full
+    find(alice, of_strangers(7), NodeKeys(7).origin)
+    await asked.wait()
+    assert len(alice.parts.findings.untold(bob.id)) == 1
+    bob.parts.exchanges._heard = heard
+    alice.parts.passing.wake()
+    await until(lambda: bool(findings(bob)))
+    # A link that breaks while it is told is no reason to forget it either.
+    await bob.stop()
+    find(alice, of_strangers(8), NodeKeys(8).origin)
+    await scene.start("bob")
+    await until(lambda: len(findings(scene.nodes["bob"])) == 2)
