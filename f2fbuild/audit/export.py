@@ -6,6 +6,7 @@ silence. The same logs make the same bytes: logs in the order of their origins, 
 
 import csv
 import io
+import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 from f2fbuild.audit.outcomes import outcome_row
 from f2fbuild.errors import F2FError
 from f2fbuild.ledger import reading
-from f2fbuild.ledger.entry import Entry, Outcome, read
+from f2fbuild.ledger.entry import Entry, Kind, Outcome, decode
 from f2fbuild.ledger.facts import certificate_fields
 from f2fbuild.model import canonical
 from f2fbuild.model.encoding import encode_base64
@@ -44,6 +45,8 @@ COLUMNS = (
     "canonical",
 )
 """The columns of the table of outcomes."""
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 
 Unreadable = Callable[[str, int, str], None]
 """Is told origin and index of an entry that cannot be read, and why."""
@@ -100,11 +103,11 @@ def entries_of(source: Source, unreadable: Unreadable) -> Iterator[Exported]:
     """Yield the entries of a log, each verified; the others are told to `unreadable`."""
     for index, data in reading.read_all(source.directory, source.key):
         try:
-            entry = read(data, source.statement_key, where=f"entry {index}")
+            envelope = unseal(data, public=source.statement_key)
+            entry = decode(envelope.payload_type, envelope.payload)
         except F2FError as error:
             unreadable(source.key.name, index, error.what)
             continue
-        envelope = unseal(data)
         yield Exported(
             index=index,
             data=data,
@@ -115,7 +118,7 @@ def entries_of(source: Source, unreadable: Unreadable) -> Iterator[Exported]:
 
 
 def json_lines(sources: Sequence[Source], unreadable: Unreadable) -> Iterator[bytes]:
-    """Yield one canonical JSON object a line for every entry, its payload decoded."""
+    """Yield one JSON object a line, keys sorted, for every entry, its payload decoded."""
     for source in sources:
         for one in entries_of(source, unreadable):
             line: dict[str, Any] = {
@@ -129,7 +132,7 @@ def json_lines(sources: Sequence[Source], unreadable: Unreadable) -> Iterator[by
                 "payloadType": one.payload_type,
                 "statementKey": source.statement_key.hex(),
             }
-            yield canonical.encode(line | _payload(one)) + b"\n"
+            yield _ENCODER.encode(line | _payload(one)).encode() + b"\n"
 
 
 def in_toto(sources: Sequence[Source], unreadable: Unreadable) -> Iterator[bytes]:
@@ -162,8 +165,10 @@ def table(sources: Sequence[Source], unreadable: Unreadable) -> Iterator[bytes]:
 def _payload(one: Exported) -> dict[str, Any]:
     """Return a payload as the JSON that it is, else as text, else as base64."""
     try:
-        return {"payload": canonical.decode(one.payload)}
-    except F2FError:
+        known = one.entry.kind is not Kind.UNKNOWN
+        # What a known kind consists of was compared with its one spelling when it was read.
+        return {"payload": json.loads(one.payload) if known else canonical.decode(one.payload)}
+    except (ValueError, F2FError):
         pass
     try:
         text = one.payload.decode()

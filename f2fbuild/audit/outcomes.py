@@ -55,7 +55,7 @@ def outcome_row(statement: bytes) -> OutcomeRow:
     acceptance = metadata.get("f2fbuild_acceptance")
     return OutcomeRow(
         job=_text(metadata, "invocationId"),
-        acceptance=acceptance if isinstance(acceptance, int) else None,
+        acceptance=acceptance if type(acceptance) is int else None,
         build_key=_text(_dict(definition, "internalParameters"), "f2fbuild_buildKey"),
         format=_text(parameters, "format"),
         arch=_text(parameters, "arch"),
@@ -77,7 +77,7 @@ def _subject(value: Any) -> Subject:
     return Subject(
         name=name,
         package=package_of(name),
-        size=size if isinstance(size, int) else None,
+        size=size if type(size) is int else None,
         sha256=_text(digest, "sha256"),
         canonical=_text(digest, "f2fbuild_rpmCanonical") or _text(digest, "sha256"),
     )

@@ -41,6 +41,7 @@ LOGS_AND_NEWS: frozenset[type[Request]] = frozenset(
         messages.AnnounceHead,
         messages.Refuse,
         messages.ShowEvidence,
+        messages.AddCosignatures,
     }
 )
 """What an auditor answers as every node does."""
