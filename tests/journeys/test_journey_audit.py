@@ -114,7 +114,7 @@ def other_owner(place: Path) -> None:
 @pytest.mark.parametrize(
     ("alter", "last"),
     [
-        (other_owner, "owner"),
+        (other_owner, "grep -la"),
         (flip("hello.deb", b"toy"), "OUTCOME="),
         (flip("outcome.json", b'"payload":"', 40), "included.py"),
     ],
