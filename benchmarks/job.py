@@ -34,7 +34,7 @@ from f2fbuild.model.outcome import Succeeded
 from f2fbuild.node import clock, config
 from f2fbuild.node.engine import make_engine
 from f2fbuild.node.identity import load_identity
-from f2fbuild.node.parts import Needs
+from f2fbuild.node.kept import Needs
 from f2fbuild.node.targets import Targets
 from f2fbuild.store.paths import Paths
 

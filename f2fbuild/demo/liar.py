@@ -15,7 +15,7 @@ from f2fbuild.model.job import BuildDefinition
 from f2fbuild.model.outcome import Stage
 from f2fbuild.node import main
 from f2fbuild.node.engine import LocalEngine
-from f2fbuild.node.parts import Needs
+from f2fbuild.node.kept import Needs
 from f2fbuild.node.targets import Targets
 from f2fbuild.store.paths import Paths
 

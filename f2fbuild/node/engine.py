@@ -34,7 +34,7 @@ from f2fbuild.errors import FormatError, RefusedError, UsageError
 from f2fbuild.jobs.engine import BuildOrder, BuildReport, Prepared, Progress
 from f2fbuild.model.job import AssignmentState, BuildDefinition, Dependency
 from f2fbuild.model.outcome import Infra, Product, Stage
-from f2fbuild.node.parts import Needs
+from f2fbuild.node.kept import Needs
 from f2fbuild.node.targets import Targets
 
 _COMPRESSION = {Format.DEB: "xz", Format.RPM: "w19.zstdio"}

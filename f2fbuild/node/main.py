@@ -25,7 +25,8 @@ from f2fbuild.node import clock, config
 from f2fbuild.node.engine import make_engine
 from f2fbuild.node.handlers import NodeHandlers
 from f2fbuild.node.identity import load_identity
-from f2fbuild.node.parts import MakeEngine, Needs, Parts
+from f2fbuild.node.kept import MakeEngine, Needs
+from f2fbuild.node.parts import Parts
 from f2fbuild.node.shelves import shelf_of
 from f2fbuild.store.files import private_directory
 from f2fbuild.store.paths import Paths

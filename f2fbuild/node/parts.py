@@ -8,28 +8,20 @@ Nothing is started here.
 import os
 import random
 import secrets
-from collections.abc import Callable
-from contextlib import ExitStack
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TypeAlias
 
 from f2fbuild import limits
 from f2fbuild.audit.accusations import Accusations
 from f2fbuild.audit.compare import judge
-from f2fbuild.audit.findings import Findings
 from f2fbuild.audit.follow import Follower
 from f2fbuild.audit.inspection import Compared, Inspector
 from f2fbuild.audit.noting import Notes, Sources
 from f2fbuild.audit.overdue import Overdue
 from f2fbuild.errors import F2FError
-from f2fbuild.jobs.access import BlobAccess
 from f2fbuild.jobs.bench import Bench
-from f2fbuild.jobs.changes import Changes
 from f2fbuild.jobs.conduct import Conductor, Surroundings
 from f2fbuild.jobs.desk import Desk
-from f2fbuild.jobs.engine import Engine
 from f2fbuild.jobs.fulfil import Fulfilment
 from f2fbuild.jobs.intake import Capacity, Intake
 from f2fbuild.jobs.journal import Journal
@@ -52,73 +44,29 @@ from f2fbuild.net.noise import PrivateKey
 from f2fbuild.net.peers import Peers, PeersSettings
 from f2fbuild.node import clock
 from f2fbuild.node.accusing import accuse, note_strikes
-from f2fbuild.node.config import Settings
-from f2fbuild.node.convictions import Convictions
 from f2fbuild.node.exchanges import Exchanges
 from f2fbuild.node.friendships import Friendships
 from f2fbuild.node.guarding import Guard
-from f2fbuild.node.identity import Identity
+from f2fbuild.node.kept import Kept
 from f2fbuild.node.neighbours import Neighbours
 from f2fbuild.node.passing import Judgement, Passing
 from f2fbuild.node.reach import Reach
-from f2fbuild.node.roles import AuditorExchanges, NoEngine
-from f2fbuild.node.targets import Targets
+from f2fbuild.node.roles import AuditorExchanges
 from f2fbuild.node.witnessing import Witnessing
-from f2fbuild.store.blobs import BlobStore
-from f2fbuild.store.database import Database
 from f2fbuild.store.files import private_directory
-from f2fbuild.store.paths import Paths
-from f2fbuild.store.schema import MIGRATIONS
-from f2fbuild.trust.gpg import Gnupg
 from f2fbuild.trust.keyring import Keyring
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Needs:
-    """What a node is made from.
+class Parts(Kept):
+    """The parts of one node that know one another."""
 
-    `tell` is given words that its owner may want to read; `clock` returns unix seconds.
-    """
-
-    paths: Paths
-    settings: Settings
-    identity: Identity
-    tell: Callable[[str], None]
-    clock: Callable[[], int]
-
-
-MakeEngine: TypeAlias = Callable[[Needs, Targets], Engine]
-
-
-class Parts:
-    """The parts of one node. Opened files are closed by the stack that was given."""
-
-    def __init__(self, needs: Needs, make_engine: MakeEngine, stack: ExitStack) -> None:
-        """Make nothing yet."""
-        self.paths = needs.paths
-        self.settings = needs.settings
-        self.identity = needs.identity
-        self._needs = needs
-        self._make_engine = make_engine
-        self._stack = stack
-
-    @property
-    def is_auditor(self) -> bool:
-        """Whether this node has no part in jobs and artifacts."""
-        return self.settings.node.role == "auditor"
-
-    # What is kept
+    # The log
 
     @cached_property
     def log(self) -> Log:
         """This node's log; its lock keeps a second process out."""
         opened = Log.open(self.log_directory, self.identity.log_key, remember=self.guard.remember)
         return self._stack.enter_context(opened)
-
-    @property
-    def log_directory(self) -> Path:
-        """Where the log of this epoch lies."""
-        return self.paths.log_of(self.identity.certificate.certificate.epoch)
 
     @cached_property
     def guard(self) -> Guard:
@@ -131,33 +79,7 @@ class Parts:
             changed=lambda: self.neighbours.guard_changed(),
         )
 
-    @cached_property
-    def database(self) -> Database:
-        """This node's rows."""
-        return self._stack.enter_context(Database.open(self.paths.database, MIGRATIONS))
-
-    @cached_property
-    def blobs(self) -> BlobStore:
-        """This node's blobs."""
-        return BlobStore.open(self.paths.blobs)
-
-    @cached_property
-    def targets(self) -> Targets:
-        """This node's targets."""
-        return Targets(self.paths.targets)
-
-    @cached_property
-    def engine(self) -> Engine:
-        """What inspects, builds and digests."""
-        return NoEngine() if self.is_auditor else self._make_engine(self._needs, self.targets)
-
     # Trust and friends
-
-    @cached_property
-    def user(self) -> Gnupg:
-        """The owner's own GnuPG."""
-        home = self.settings.owner.gnupghome or os.environ.get("GNUPGHOME") or Path.home() / ".gnupg"
-        return Gnupg(Path(home), agent=True)
 
     @cached_property
     def friendships(self) -> Friendships:
@@ -207,16 +129,6 @@ class Parts:
         """The writing end of the log."""
         grown = lambda: self.neighbours.log_grew()  # noqa: E731  looked up when it is called
         return Journal(self.log, self.identity.statement_key, grown, self.guard)
-
-    @cached_property
-    def access(self) -> BlobAccess:
-        """Who may fetch which blob."""
-        return BlobAccess(self.database)
-
-    @cached_property
-    def changes(self) -> Changes:
-        """The bells of jobs and tasks."""
-        return Changes()
 
     @cached_property
     def bench(self) -> Bench:
@@ -317,11 +229,6 @@ class Parts:
     # The auditor's side
 
     @cached_property
-    def findings(self) -> Findings:
-        """What was found against somebody."""
-        return Findings(self.database, self.paths.evidence, self._needs.clock)
-
-    @cached_property
     def follower(self) -> Follower:
         """Follows friends' logs."""
         follower = Follower(
@@ -393,18 +300,6 @@ class Parts:
 
     def _witnesses(self) -> list[OwnedNode]:
         return [read_node(self.identity.certificate.data), *self.friendships.nodes()]
-
-    @cached_property
-    def convictions(self) -> Convictions:
-        """Whose logs tell two stories."""
-        return Convictions(self.findings)
-
-    def products_list(self, digest: str) -> bytes | None:
-        """Return a products list that is kept here, None when it is not."""
-        try:
-            return self.blobs.read(digest, limits.PRODUCTS_LIST_BYTES)
-        except F2FError:
-            return None
 
     async def _serve(self, peer: str, request: Request, exchange: Exchange) -> None:
         # Whatever is answered may show a head of the log.

@@ -20,7 +20,7 @@ from f2fbuild.model.outcome import ExitClass, Failed, Infra, Stage, Succeeded
 from f2fbuild.node import clock, config, engine
 from f2fbuild.node.engine import LocalEngine, make_engine
 from f2fbuild.node.identity import Identity
-from f2fbuild.node.parts import Needs
+from f2fbuild.node.kept import Needs
 from f2fbuild.node.setup import propose_targets
 from f2fbuild.node.targets import Targets
 from f2fbuild.trust.certificate_file import CertificateFile

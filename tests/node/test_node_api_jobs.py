@@ -9,7 +9,7 @@ import trio
 
 from f2fbuild.api import replies, requests
 from f2fbuild.builder.targets import Format, Repository, Target, format_target
-from f2fbuild.errors import DivergenceError, F2FError, FormatError, StorageError, UsageError
+from f2fbuild.errors import DivergenceError, F2FError, StorageError, UsageError
 from f2fbuild.jobs.engine import BuildOrder, BuildReport, Progress
 from f2fbuild.model.job import JobClass, JobState
 from f2fbuild.model.verdict import VerdictKind
@@ -113,16 +113,28 @@ async def _download(alice: SceneNode, job: replies.Job, tmp_path: Path) -> None:
     assert sorted(path.name for path in place.iterdir()) == ["build.log", PRODUCT]
 
 
-async def test_products_that_changed_on_the_disk_are_not_handed_out(scene: Scene, tmp_path: Path) -> None:
-    alice, *_ = await scene.cast("alice", "bob", "carol")
+async def test_a_product_that_changed_on_the_disk_is_fetched_again(scene: Scene, tmp_path: Path) -> None:
+    alice, *builders = await scene.cast("alice", "bob", "carol")
     job = await submit(alice)
     last = (await ended(alice, job))[-1]
-    path = alice.parts.blobs.path(last.assignments[0].products[0].sha256)
+    product = last.assignments[0].products[0].sha256
+    path = alice.parts.blobs.path(product)
     good = path.read_bytes()
-    path.chmod(0o600)
-    path.write_bytes(good.replace(b"as always", b"otherwise"))
-    with pytest.raises((FormatError, StorageError)):
-        await alice.api(requests.Download(job=job.id, directory=str(tmp_path), peer="", logs=False))
+
+    def damage() -> None:
+        path.chmod(0o600)
+        path.write_bytes(good.replace(b"as always", b"otherwise"))
+
+    damage()
+    request = requests.Download(job=job.id, directory=str(tmp_path), peer="", logs=False)
+    await alice.api(request)
+    assert (tmp_path / PRODUCT).read_bytes() == good == path.read_bytes()
+    (tmp_path / PRODUCT).unlink()
+    damage()
+    for builder in builders:
+        builder.parts.blobs.remove(product)
+    with pytest.raises(StorageError, match="its builder does not give it"):
+        await alice.api(request)
     assert not (tmp_path / PRODUCT).exists()
 
 

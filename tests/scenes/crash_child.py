@@ -32,7 +32,8 @@ from f2fbuild.jobs.submit import Wanted
 from f2fbuild.ledger.checkpoint import Checkpoint
 from f2fbuild.ledger.log import Log
 from f2fbuild.model.job import JobClass
-from f2fbuild.node.parts import Needs, Parts
+from f2fbuild.node.kept import Needs
+from f2fbuild.node.parts import Parts
 from f2fbuild.store.database import Database
 from tests.scenes.scene_engine import TARGET, Workbench, honestly, make
 from tests.scenes.scene_node import SceneNode, Watch, listen, live, needs_of, set_hints

@@ -20,8 +20,9 @@ from f2fbuild.model.vkey import format_vkey
 from f2fbuild.node import clock, config
 from f2fbuild.node.handlers import NodeHandlers
 from f2fbuild.node.identity import load_identity
+from f2fbuild.node.kept import Needs
 from f2fbuild.node.main import fulfil
-from f2fbuild.node.parts import Needs, Parts
+from f2fbuild.node.parts import Parts
 from f2fbuild.node.views import job_view
 from f2fbuild.store.paths import Paths
 from tests import checker
