@@ -7,6 +7,7 @@ it: whatever else is wrong with a note or with the data served for it accuses wh
 `Violation`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
@@ -84,7 +85,17 @@ class Violation:
 Decision: TypeAlias = Advanced | Unchanged | Older | NeedsConsistency | Equivocation | Violation
 
 
-def judge(key: VerifierKey, followed: bytes, note: bytes, consistency: Consistency | None = None) -> Decision:
+Opened: TypeAlias = Callable[[bytes, VerifierKey], Checkpoint]
+"""`open_checkpoint`, or what stands for it where the same notes are opened again and again."""
+
+
+def judge(
+    key: VerifierKey,
+    followed: bytes,
+    note: bytes,
+    consistency: Consistency | None = None,
+    opened: Opened = open_checkpoint,
+) -> Decision:
     """Return what `note` means for who follows the log of `key`.
 
     Args:
@@ -92,14 +103,15 @@ def judge(key: VerifierKey, followed: bytes, note: bytes, consistency: Consisten
         followed: the note followed so far (verified when it was taken), empty before the first.
         note: the note that came.
         consistency: what an earlier `NeedsConsistency` asked for.
+        opened: checks a note's signature and returns what it says.
     """
     try:
-        head = open_checkpoint(note, key)
+        head = opened(note, key)
     except FormatError as error:
         return Violation(reason=Reason.NOT_A_HEAD, detail=str(error))
     if not followed:
         return Advanced(head=head)
-    known = open_checkpoint(followed, key)
+    known = opened(followed, key)
     if head == known:
         return Unchanged()
     if head.size == known.size:

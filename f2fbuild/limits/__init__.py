@@ -5,6 +5,7 @@ A limit is checked before anything is buffered. Names are the same everywhere: i
 """
 
 from f2fbuild.limits.builder import *  # noqa: F403  this page is the whole list
+from f2fbuild.limits.gossip import *  # noqa: F403  this page is the whole list
 from f2fbuild.limits.ledger import *  # noqa: F403  this page is the whole list
 from f2fbuild.limits.net import *  # noqa: F403  this page is the whole list
 from f2fbuild.limits.node import *  # noqa: F403  this page is the whole list
