@@ -89,9 +89,7 @@ class Node:
 
     def head(self, story: Story) -> bytes:
         """Sign the head of a story."""
-        tree = Checkpoint(
-            origin=origin_of(self.key.public), size=story.size, root=story.root(story.size)
-        )
+        tree = Checkpoint(origin=origin_of(self.key.public), size=story.size, root=story.root(story.size))
         return sign_checkpoint(tree, self.key)
 
 
@@ -201,14 +199,14 @@ class Network:
         match action:
             case talk.Announce(peer=peer, head=head):
                 self.longest = max(self.longest, head.hops)
-                self._send(node.name, peer, talk.Announced(peer=node.name, head=self._shown(node, peer, head)))
+                self._send(
+                    node.name, peer, talk.Announced(peer=node.name, head=self._shown(node, peer, head))
+                )
             case talk.Swap(peer=peer, vector=vector):
                 self._send(node.name, peer, talk.Swapped(peer=node.name, vector=vector))
             case talk.AnswerSwap(peer=peer, vector=vector, heads=heads):
                 shown = tuple(self._shown(node, peer, head) for head in heads)
-                self._send(
-                    node.name, peer, talk.SwapAnswered(peer=node.name, vector=vector, heads=shown)
-                )
+                self._send(node.name, peer, talk.SwapAnswered(peer=node.name, vector=vector, heads=shown))
             case talk.Tune(peer=peer, graft=graft, prune=prune):
                 self._send(node.name, peer, talk.Tuned(peer=node.name, graft=graft, prune=prune))
             case talk.AskConsistency(peer=peer, log=log, old=old, new=new):
@@ -244,7 +242,9 @@ class Network:
         author = self.authors[log]
         if peer != author.name:
             return
-        story = author.story(node.name)
-        node.copies[log] = story.otherwise(story.size)
-        event = talk.Fetched(log=log, note=note, public=author.key.public)
-        self._post.append((node.name, event))
+        told, held = author.story(node.name), node.copies.get(log, Story())
+        if told.size < held.size or told.root(held.size) != held.root(held.size):
+            # The copy itself convicts (`ledger.mirror`); what is counted here is what gossip finds.
+            return
+        node.copies[log] = told.otherwise(told.size)
+        self._post.append((node.name, talk.Fetched(log=log, note=note, public=author.key.public)))

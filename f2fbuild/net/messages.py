@@ -15,6 +15,9 @@ more messages and ends the stream. The table of what answers what:
 | GetHead | Head, NoHead |
 | GetLogResource | LogResource, NoLogResource |
 | AnnounceHead | HeadSeen |
+| SwapHeads | HeadsSwapped |
+| TuneHeads | HeadsTuned |
+| GetConsistency | ConsistencyShown, NoConsistency |
 | AddCosignatures | CosignaturesSeen |
 | ShowEvidence | EvidenceSeen |
 | Refuse | RefusalSeen |
@@ -47,6 +50,10 @@ Entry: TypeAlias = Annotated[bytes, Meta(max_length=limits.ENTRY_BYTES)]
 Proof: TypeAlias = Annotated[bytes, Meta(max_length=limits.MESSAGE_PROOF_BYTES)]
 Signed: TypeAlias = Annotated[bytes, Meta(max_length=limits.MESSAGE_OFFER_BYTES)]
 Checkpoint: TypeAlias = Annotated[bytes, Meta(max_length=limits.NOTE_BYTES)]
+Mark: TypeAlias = Annotated[bytes, Meta(min_length=16, max_length=16)]
+Hops: TypeAlias = Annotated[int, Meta(ge=0, lt=limits.HEAD_HOPS)]
+"""Friends that a head has come through."""
+Logs: TypeAlias = Annotated[list[Hash], Meta(max_length=limits.ORIGINS_PER_FRIEND)]
 Digests: TypeAlias = Annotated[list[Digest], Meta(max_length=limits.MESSAGE_LIST)]
 
 
@@ -261,7 +268,7 @@ class AnnounceHead(Message, frozen=True, kw_only=True):
 
     checkpoint: Checkpoint
     public: Hash
-    hops: Annotated[int, Meta(ge=0, le=2)]
+    hops: Hops
 
 
 class HeadSeen(Message, frozen=True, kw_only=True):
@@ -276,6 +283,81 @@ class AddCosignatures(Message, frozen=True, kw_only=True):
 
 class CosignaturesSeen(Message, frozen=True, kw_only=True):
     """They are kept, or the head is past."""
+
+
+class HeadLine(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, array_like=True):
+    """What somebody has of one log: the SHA-256 of its key, its size, 16 bytes of its root, its hops.
+
+    Three hops stand for a head that is not passed on.
+    """
+
+    log: Hash
+    size: Count
+    mark: Mark
+    hops: Annotated[int, Meta(ge=0, le=limits.HEAD_HOPS)]
+
+
+class GivenHead(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, array_like=True):
+    """A head within a list: as in `AnnounceHead`."""
+
+    checkpoint: Annotated[bytes, Meta(max_length=limits.ANNOUNCED_HEAD_BYTES)]
+    public: Hash
+    hops: Hops
+
+
+class SwapHeads(Message, frozen=True, kw_only=True):
+    """What I have, and what have you?
+
+    `have` is what changed since I told you last, or all of it if `whole`; `total` the exclusive or of the
+    first 16 bytes of the SHA-256 of each line that you should remember of me now. `again` asks you to tell
+    everything, since what I remember of you differs.
+    """
+
+    have: Annotated[list[HeadLine], Meta(max_length=limits.ORIGINS_PER_FRIEND)]
+    total: Mark
+    whole: bool
+    again: bool
+
+
+class HeadsSwapped(Message, frozen=True, kw_only=True):
+    """The same from the other side, and heads that the asker lacks."""
+
+    have: Annotated[list[HeadLine], Meta(max_length=limits.ORIGINS_PER_FRIEND)]
+    total: Mark
+    whole: bool
+    again: bool
+    heads: Annotated[list[GivenHead], Meta(max_length=limits.SWAP_HEADS)]
+
+
+class TuneHeads(Message, frozen=True, kw_only=True):
+    """Announce heads of the logs in `graft` to me at once from now on, those in `prune` no more."""
+
+    graft: Logs
+    prune: Logs
+
+
+class HeadsTuned(Message, frozen=True, kw_only=True):
+    """It will be done."""
+
+
+class GetConsistency(Message, frozen=True, kw_only=True):
+    """How do two sizes of a log go together, in its tree of size `new`? Asked of others `hops` times more."""
+
+    origin: Origin
+    old: Count
+    new: Count
+    hops: Hops
+
+
+class ConsistencyShown(Message, frozen=True, kw_only=True):
+    """The root that the larger tree has at the smaller size, and the proof (RFC 6962 section 2.1.2)."""
+
+    prefix_root: Hash
+    hashes: Annotated[list[Hash], Meta(max_length=limits.PROOF_HASHES)]
+
+
+class NoConsistency(Message, frozen=True, kw_only=True):
+    """Nobody on the way here has that tree."""
 
 
 class ShowEvidence(Message, frozen=True, kw_only=True):
@@ -319,6 +401,9 @@ Request: TypeAlias = (
     | GetHead
     | GetLogResource
     | AnnounceHead
+    | SwapHeads
+    | TuneHeads
+    | GetConsistency
     | AddCosignatures
     | ShowEvidence
     | Refuse
@@ -345,6 +430,10 @@ Answer: TypeAlias = (
     | LogResource
     | NoLogResource
     | HeadSeen
+    | HeadsSwapped
+    | HeadsTuned
+    | ConsistencyShown
+    | NoConsistency
     | CosignaturesSeen
     | EvidenceSeen
     | RefusalSeen

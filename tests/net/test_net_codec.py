@@ -28,6 +28,12 @@ _COMMITMENT = st.builds(
     entry=_BYTES,
     proof=_BYTES,
 )
+_MARKS = st.binary(min_size=16, max_size=16)
+_HOPS = st.integers(min_value=0, max_value=2)
+_LINES = st.lists(
+    st.builds(messages.HeadLine, log=_HASHES, size=_COUNTS, mark=_MARKS, hops=st.integers(0, 3)), max_size=3
+)
+_VECTOR = {"have": _LINES, "total": _MARKS, "whole": st.booleans(), "again": st.booleans()}
 
 MESSAGES = st.one_of(
     st.builds(messages.OfferAccepted, entry=_BYTES, receipt=_BYTES),
@@ -47,6 +53,16 @@ MESSAGES = st.one_of(
     ),
     st.builds(messages.AddCosignatures, cosigned=_BYTES),
     st.just(messages.CosignaturesSeen()),
+    st.builds(messages.SwapHeads, **_VECTOR),
+    st.builds(
+        messages.HeadsSwapped,
+        heads=st.lists(st.builds(messages.GivenHead, checkpoint=_BYTES, public=_HASHES, hops=_HOPS)),
+        **_VECTOR,
+    ),
+    st.builds(messages.TuneHeads, graft=st.lists(_HASHES, max_size=3), prune=st.lists(_HASHES, max_size=3)),
+    st.builds(messages.GetConsistency, origin=st.just("x"), old=_COUNTS, new=_COUNTS, hops=_HOPS),
+    st.builds(messages.ConsistencyShown, prefix_root=_HASHES, hashes=st.lists(_HASHES, max_size=63)),
+    st.just(messages.NoConsistency()),
     st.builds(messages.Failure, code=_WORDS, detail=_TEXTS),
     st.just(NoLogResource()),
 )
@@ -92,6 +108,13 @@ def pack(**fields: Any) -> bytes:
         (pack(type="GetHead", origin="o", salt=b"x" * 15, known=[]), "length >= 16"),
         (pack(type="GetHead", origin="o", salt=b"x" * 16, known=[b"x" * 9]), "length <= 8"),
         (pack(type="GetHead", origin="o", salt=b"x" * 16, known=[b"x" * 8] * 1025), "length <= 1024"),
+        (pack(type="TuneHeads", graft=[b"x" * 31], prune=[]), "length >= 32"),
+        (pack(type="TuneHeads", graft=[b"x" * 32] * 2_001, prune=[]), "length <= 2000"),
+        (pack(type="SwapHeads", have=[[b"x" * 32, 1, b"m" * 16]], total=b"t" * 16), "at least length 4"),
+        (pack(type="SwapHeads", have=[[b"x" * 32, 1, b"m" * 16, 3, 0]], total=b""), "at most length 4"),
+        (pack(type="SwapHeads", have=[[b"x" * 32, 1, b"m" * 16, 4]], total=b"t" * 16), "<= 3"),
+        (pack(type="GetConsistency", origin="x", old=1, new=2, hops=3), "<= 2"),
+        (pack(type="ConsistencyShown", prefix_root=b"r" * 32, hashes=[b"h" * 32] * 64), "length <= 63"),
         (b"\x82\xa4type\xa8HeadSeen\xa4type\xa8HeadSeen", "a key given twice"),
         (pack(type="HeadSeen") + b"\x00", "extra data"),
         (pack(type="HeadSeen")[:-1], "incomplete"),

@@ -57,7 +57,7 @@ class Gossip:
         }
 
     def receive(self, event: Event, now: float) -> list[Action]:
-        """Take what happened at `now` (seconds of a clock that never goes back); return what is to be done."""
+        """Take what happened at `now` (seconds, never going back); return what is to be done."""
         self._table[type(event)](event, now)
         actions, self._out = self._out, []
         for peer, (graft, prune) in self._tunes.items():
@@ -267,7 +267,9 @@ class Gossip:
         if book is not None:
             self._tunes[parent][1].append(log)
         known.parent = peer
-        self._tunes[peer][0].append(log)
+        if self._linked[peer].log != log:
+            # The author was asked for news of its own log when it came.
+            self._tunes[peer][0].append(log)
 
     def _announce(self, peer: str, book: Book, known: Known) -> None:
         book.note(_next(known.have))
