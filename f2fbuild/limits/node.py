@@ -119,3 +119,30 @@ WEB_HEAD_BYTES = 8_192
 
 TILES_ANSWERS = 16
 """Files of logs that are on their way to strangers at once; each may be an entry bundle of 16 MiB."""
+
+WITNESS_BODY_SECONDS = 10
+"""Seconds in which a log that asks this witness must have sent its request."""
+
+WITNESS_WINDOW_SECONDS = 60
+"""Seconds over which requests to this witness are counted."""
+
+WITNESS_REQUESTS = 60
+"""Requests that one address may send to this witness in that time: a log asks once for each of its heads."""
+
+WITNESS_CALLERS = 1_024
+"""Addresses that this witness answers in that time: each costs a line in memory."""
+
+WITNESS_SECONDS = 30
+"""Seconds in which an outside witness must have answered."""
+
+WITNESS_ANSWER_BYTES = 16 * KIB
+"""Bytes of an outside witness's answer: a line for each of its keys."""
+
+WITNESS_ATTEMPTS = 3
+"""Requests in a row to one outside witness that answers with another size than was thought."""
+
+WITNESS_PAUSE_SECONDS = 10
+"""Seconds between two requests to one outside witness: a busy log has several heads in that time."""
+
+WITNESS_PAUSE_MOST_SECONDS = 3_600
+"""Seconds between two requests to an outside witness that does not cosign, at most."""

@@ -53,14 +53,34 @@ class JobSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     patience_seconds: Positive = 600
 
 
+class WitnessSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A witness that is no friend: what it is called here, its verifier key, the prefix of its URL."""
+
+    name: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9.-]{0,62}$")]
+    vkey: str
+    url: Annotated[str, msgspec.Meta(pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$")]
+
+
+class WitnessedSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A log that is no friend's and may ask this witness: its origin, and its keys."""
+
+    origin: Annotated[str, msgspec.Meta(min_length=1)]
+    vkeys: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
+
+
 class LedgerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where logs are served over HTTP to everybody, as `ADDRESS:PORT`; empty: nowhere.
 
-    `serve_mirrors` serves friends' logs too, which tells who this node's friends are.
+    `serve_mirrors` serves friends' logs too, which tells who this node's friends are. `witness_listen` is
+    where logs may ask this node to cosign over HTTP: friends' and those in `witnessed`. This node asks every
+    `witness`.
     """
 
     serve: tuple[str, ...] = ()
     serve_mirrors: bool = False
+    witness_listen: tuple[str, ...] = ()
+    witness: tuple[WitnessSettings, ...] = ()
+    witnessed: tuple[WitnessedSettings, ...] = ()
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -19,6 +19,7 @@ from f2fbuild import limits
 from f2fbuild.api.app import create_app
 from f2fbuild.api.tiles import create_tiles_app
 from f2fbuild.api.web import open_web, serve_web
+from f2fbuild.api.witness import create_witness_app
 from f2fbuild.errors import ConfigurationError
 from f2fbuild.net.hints import parse_hint
 from f2fbuild.node import clock, config
@@ -76,6 +77,7 @@ async def _start(parts: Parts, nursery: trio.Nursery, needs: Needs) -> None:
         parts.neighbours.run,
         parts.follower.run,
         parts.witnessing.cosigning.run,
+        parts.witnessing.outside.run,
         parts.passing.run,
         parts.notes.run,
         parts.guard.run,
@@ -88,6 +90,10 @@ async def _start(parts: Parts, nursery: trio.Nursery, needs: Needs) -> None:
     if for_everybody:
         parts.guard.note_followed()
         await nursery.start(serve_web, create_tiles_app(shelf_of(parts).find), for_everybody)
+    for_logs = await open_web(parts.settings.ledger.witness_listen, where="ledger.witness_listen")
+    if for_logs:
+        witness = create_witness_app(parts.witnessing.door.answer, needs.clock)
+        await nursery.start(serve_web, witness, for_logs)
     socket = needs.paths.socket
     private_directory(socket.parent)
     settings = Config()

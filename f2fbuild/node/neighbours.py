@@ -49,6 +49,7 @@ class Neighbours:
     def log_grew(self) -> None:
         """This node's log has a new head."""
         self._grown = True
+        self._parts.witnessing.outside.grew()
         self._wake()
 
     def guard_changed(self) -> None:

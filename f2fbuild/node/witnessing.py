@@ -6,14 +6,18 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from f2fbuild.audit.found import EQUIVOCATION, Found
+from f2fbuild.errors import ConfigurationError
 from f2fbuild.ledger.checkpoint import parse_log_vkey
 from f2fbuild.ledger.collected import Collected
 from f2fbuild.ledger.cosigner import Cosigner, CosignerRole
 from f2fbuild.ledger.known import Known
 from f2fbuild.model.friend import Friend
+from f2fbuild.model.vkey import KeyKind, VerifierKey, parse_vkey
 from f2fbuild.node.cosigners import Cosigners
 from f2fbuild.node.cosigning import Cosigning, Surroundings
 from f2fbuild.node.gathering import Gathering, Sources
+from f2fbuild.node.outside import OutsideWitness, OutsideWitnesses
+from f2fbuild.node.outside_door import OutsideDoor
 from f2fbuild.trust.policy import Refusal, Right
 
 if TYPE_CHECKING:
@@ -49,7 +53,8 @@ class Witnessing:
     @cached_property
     def cosigners(self) -> Cosigners:
         """Whose cosignatures are known."""
-        return Cosigners(self._parts.friendships, (self.witness, self.keeper), {})
+        outside = {one.key: one.name for one in self._outside_witnesses}
+        return Cosigners(self._parts.friendships, (self.witness, self.keeper), outside)
 
     @cached_property
     def gathering(self) -> Gathering:
@@ -69,6 +74,29 @@ class Witnessing:
         )
         return Cosigning((self.witness, self.keeper), self.collected, self._parts.reach, surroundings)
 
+    @cached_property
+    def outside(self) -> OutsideWitnesses:
+        """Brings this node's heads to witnesses that are no friends."""
+        return OutsideWitnesses(
+            self._parts.log, self.collected, self._outside_witnesses, self._clock, self._tell
+        )
+
+    @cached_property
+    def door(self) -> OutsideDoor:
+        """Answers logs that ask over HTTP."""
+        outside = {
+            one.origin: tuple(parse_vkey(vkey, where="ledger.witnessed") for vkey in one.vkeys)
+            for one in self._parts.settings.ledger.witnessed
+        }
+        return OutsideDoor(self.witness, self._witnessed_friend, outside, self._forked)
+
+    @cached_property
+    def _outside_witnesses(self) -> list[OutsideWitness]:
+        return [
+            OutsideWitness(name=one.name, key=_cosigner(one.vkey, one.name), url=one.url)
+            for one in self._parts.settings.ledger.witness
+        ]
+
     def known(self) -> Known:
         """Return the cosigners whose lines are wanted with a head."""
         return self.gathering.known()
@@ -77,6 +105,15 @@ class Witnessing:
         """Keep the lines under a head of a friend's log, and cosign it."""
         self.gathering.came(note, parse_log_vkey(friend.vkey))
         self.cosigning.followed(friend)
+
+    def _witnessed_friend(self, origin: str) -> tuple[Friend, VerifierKey] | None:
+        friend = self._parts.friendships.author(origin)
+        if friend is None or not self._may(friend.node_id):
+            return None
+        mirror = self._parts.mirrored(friend)
+        if mirror is None or mirror.evidence:
+            return None
+        return friend, mirror.key
 
     def _may(self, peer: str) -> bool:
         return not isinstance(self._parts.friendships.decide(peer, Right.WITNESS), Refusal)
@@ -95,3 +132,11 @@ class Witnessing:
             )
         )
         self._parts.follower.convict(origin, evidence)
+
+
+def _cosigner(vkey: str, name: str) -> VerifierKey:
+    where = f"ledger.witness {name}"
+    key = parse_vkey(vkey, where=where)
+    if key.kind is not KeyKind.COSIGNATURE:
+        raise ConfigurationError("not the key of a cosigner", where=where, hint="its type byte is 0x04")
+    return key

@@ -179,6 +179,7 @@ async def live(
             parts.conductor.run,
         ]
         services += [parts.passing.run, parts.notes.run, parts.witnessing.cosigning.run]
+        services.append(parts.witnessing.outside.run)
         if watch_trust:
             services.append(parts.friendships.watch)
         for service in services:

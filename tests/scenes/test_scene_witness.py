@@ -3,20 +3,35 @@
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
+import trio
 
 from f2fbuild import limits
+from f2fbuild.api.web import open_web, serve_web
+from f2fbuild.api.witness import create_witness_app
 from f2fbuild.audit.found import EQUIVOCATION
+from f2fbuild.errors import ConfigurationError
 from f2fbuild.ledger import entry, evidence
-from f2fbuild.ledger.add_checkpoint import AddCheckpoint
+from f2fbuild.ledger.add_checkpoint import AddCheckpoint, format_request
 from f2fbuild.ledger.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
 from f2fbuild.ledger.cosignature import Cosignature, attach, cosign, cosignatures, strip, verify_cosignature
-from f2fbuild.ledger.cosigner import CosignerRole
+from f2fbuild.ledger.cosigner import Cosigner, CosignerRole
 from f2fbuild.ledger.known import Known, name_known
 from f2fbuild.ledger.note import parse_note
+from f2fbuild.model.signing import SigningKey
 from f2fbuild.model.tree import EMPTY_ROOT
-from f2fbuild.model.vkey import VerifierKey
+from f2fbuild.model.vkey import VerifierKey, format_vkey
 from f2fbuild.net.messages import AddCosignatures, CosignaturesSeen, Failure, GetHead, Head, Message
+from f2fbuild.node import clock
+from f2fbuild.node.config import WitnessSettings
+from f2fbuild.node.identity import load_identity
+from f2fbuild.node.outside_door import OutsideDoor
+from f2fbuild.node.parts import Parts
+from f2fbuild.node.witnessing import Witnessing
+from f2fbuild.store.database import Database
+from f2fbuild.store.schema import MIGRATIONS
+from tests.ledger.ledger_helpers import ALICE as STRANGER
 from tests.scenes.scene_node import Scene, SceneNode, until
 from tests.scenes.scene_talk import ask
 
@@ -305,3 +320,71 @@ async def test_cosignatures_are_gathered_through_a_job_and_kept_over_a_restart(s
     assert {
         one.cosignature.key for one in again.parts.witnessing.collected.all(again.parts.identity.origin)
     } >= {one.cosignature.key for one in kept}
+
+
+async def test_a_witness_that_is_no_friend_is_asked_and_shown(
+    scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "WITNESS_PAUSE_SECONDS", 0.05)
+    identity = load_identity(scene.paths_of("alice"))
+    key = SigningKey.from_seed(b"\x09" * 32)
+    with Database.open(tmp_path / "outside" / "w.sqlite", MIGRATIONS) as database:
+        witness = Cosigner(database, CosignerRole.WITNESS, key, clock.now)
+        keys = {identity.origin: (identity.certificate.certificate.log,)}
+        door = OutsideDoor(witness, lambda _: None, keys, lambda *_: None)
+        listeners = await open_web(["127.0.0.1:0"], where="test")
+        port = listeners[0].socket.getsockname()[1]
+        outside = WitnessSettings(name="w", vkey=format_vkey(witness.vkey), url=f"http://127.0.0.1:{port}")
+
+        def alter(parts: Parts) -> None:
+            ledger = msgspec.structs.replace(parts.settings.ledger, witness=(outside,))
+            parts.settings = msgspec.structs.replace(parts.settings, ledger=ledger)
+
+        async with trio.open_nursery() as nursery:
+            await nursery.start(serve_web, create_witness_app(door.answer, clock.now), listeners)
+            alice, bob = await scene.start("alice", alter=alter), await scene.start("bob")
+            await until(lambda: witness.vkey in held(alice))
+            grow(alice)
+            await until(lambda: witness.vkey in held(alice))
+            note = await head_of(bob, alice, name_known([witness.vkey], SALT))
+            assert lines(alice, note) == {witness.vkey.name}
+            assert alice.parts.witnessing.cosigners.all()[witness.vkey].name == "w"
+            await alice.stop()
+            nursery.cancel_scope.cancel()
+
+
+async def test_outsiders_may_bring_heads_of_friends_with_the_right_and_of_nobody_else(scene: Scene) -> None:
+    alice, bob = await scene.cast("alice", "bob")
+    await cosigned(alice, bob)
+    await cosigned(bob, alice)
+    door = bob.parts.witnessing.door
+    size, note = alice.parts.log.size, alice.parts.log.checkpoint()
+
+    def asked(note: bytes) -> int:
+        return door.answer(format_request(AddCheckpoint(old=size, proof=(), note=note))).status
+
+    assert asked(note) == 200
+    assert asked(bob.parts.log.checkpoint()) == 404
+    assert asked(STRANGER.head([b"one"])) == 404
+    bob.parts.database.execute("UPDATE friend SET rights = '[\"ledger\"]' WHERE alias = 'alice'")
+    await bob.parts.friendships.refresh()
+    assert asked(note) == 404
+    bob.parts.database.execute("UPDATE friend SET rights = '[\"witness\"]' WHERE alias = 'alice'")
+    await bob.parts.friendships.refresh()
+    other = Checkpoint(origin=alice.parts.identity.origin, size=size, root=b"\x05" * 32)
+    assert asked(sign_checkpoint(other, alice.parts.identity.log_key)) == 409
+    (found,) = bob.parts.findings.list()
+    assert (found.kind, found.node) == (EQUIVOCATION, alice.id)
+    # A log that has forked is known to nobody here any more.
+    assert asked(note) == 404
+
+
+async def test_the_key_of_a_log_is_no_witness(scene: Scene) -> None:
+    alice = await scene.start("alice")
+    vkey = format_vkey(alice.parts.log.key)
+    outside = WitnessSettings(name="w", vkey=vkey, url="http://127.0.0.1:1")
+    ledger = msgspec.structs.replace(alice.parts.settings.ledger, witness=(outside,))
+    alice.parts.settings = msgspec.structs.replace(alice.parts.settings, ledger=ledger)
+    fresh = Witnessing(alice.parts, alice.watch, alice.told.append)
+    with pytest.raises(ConfigurationError, match="not the key of a cosigner"):
+        fresh.outside.grew()
