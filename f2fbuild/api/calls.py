@@ -18,6 +18,7 @@ CALLS: dict[str, type[Request]] = {
     "submit": requests.Submit,
     "job-show": requests.GetJob,
     "job-cancel": requests.CancelJob,
+    "job-challenge": requests.ChallengeJob,
     "job-retry": requests.RetryJob,
     "job-explain": requests.ExplainJob,
     "job-list": requests.ListJobs,

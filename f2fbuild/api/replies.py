@@ -10,7 +10,7 @@ import msgspec
 
 from f2fbuild.model.job import AssignmentState, JobClass, JobState
 from f2fbuild.model.verdict import VerdictKind
-from f2fbuild.model.vote import Strike
+from f2fbuild.model.vote import ChallengeState, Strike
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema"):
@@ -154,6 +154,7 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
     """One builder's part in a job. `origin` and `index` name the entry in its log that says what came out.
 
     `strikes` say why that is no vote; without any it is one as soon as it is revealed and checked.
+    `challenge` is how far the last challenge is, empty when there was none.
     `forked` is the file that proves that its owner tells two stories, empty while there is none.
     """
 
@@ -169,6 +170,7 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
     outcome: str
     result: str
     strikes: tuple[Strike, ...] = ()
+    challenge: ChallengeState = ChallengeState.NONE
     products: tuple[Product, ...]
     last_line: str
     updated: int

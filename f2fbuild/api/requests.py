@@ -101,6 +101,12 @@ class CancelJob(GetJob, frozen=True, kw_only=True):
     """End a job."""
 
 
+class ChallengeJob(GetJob, frozen=True, kw_only=True):
+    """Have builders of a job show that they hold what they signed for: `peer`, or all who have a result."""
+
+    peer: str = ""
+
+
 class RetryJob(GetJob, frozen=True, kw_only=True):
     """Order the same build again as a new job."""
 

@@ -31,6 +31,7 @@ _COMMANDS = {
     "job": "job:job",
     "cancel": "job:cancel",
     "retry": "job:retry",
+    "challenge": "job:challenge",
     "download": "job:download",
     "divergence": "divergence:divergence",
     "ledger": "ledger:ledger",

@@ -73,6 +73,8 @@ def _state(assignment: Assignment, job: Job) -> str:
     said = assignment.outcome or str(assignment.state)
     result = f"  result {assignment.result[:12]}" if assignment.result else ""
     struck = f"  no vote: {', '.join(assignment.strikes)}" if assignment.strikes else ""
+    if assignment.challenge:
+        struck += f"  challenge {assignment.challenge}"
     detail = f"  {printable(assignment.detail)}" if assignment.detail else ""
     against = job.verdict is not None and assignment.owner in job.verdict.accuses
     return f"{who:<20} {mark} {said}{result}{struck}{detail}{'  contradicts the others' if against else ''}"

@@ -90,6 +90,15 @@ class Conductor:
         self._desk.changes.notify(job.id)
         return job
 
+    async def judge_again(self, job_id: str) -> None:
+        """Judge an ended job anew after something was found out about a builder's part in it."""
+        job, assignments = self._read(job_id)
+        if job.state in final(JOB) and job.state is not JobState.CANCELLED:
+            verdict = self._judge(job, assignments, ended=True)
+            if _stored(verdict) != job.verdict:
+                await self._record(job, assignments, verdict)
+        self._desk.changes.notify(job_id)
+
     def explain(self, job: Job) -> tuple[Need, Plan]:
         """Return what a job needs, and for every friend why it is not asked."""
         assignments = self._desk.queue.assignments(job.id)

@@ -59,4 +59,5 @@ class Desk:
     def lose(self, job: str, peer: str, why: str, *, strikes: tuple[Strike, ...] = ()) -> None:
         """Give a builder up, unless its part has ended some other way meanwhile."""
         if AssignmentEvent.LOSE in ASSIGNMENT[self.queue.assignment(job, peer).state]:
-            self.advance(job, peer, AssignmentEvent.LOSE, detail=why[: limits.MESSAGE_TEXT], strikes=strikes)
+            why_not = {"strikes": strikes} if strikes else {}
+            self.advance(job, peer, AssignmentEvent.LOSE, detail=why[: limits.MESSAGE_TEXT], **why_not)

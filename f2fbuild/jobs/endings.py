@@ -12,6 +12,19 @@ from f2fbuild.ledger.entry import Closing, Outcome
 from f2fbuild.model import statement as statements
 from f2fbuild.model.job import AssignmentState
 from f2fbuild.model.outcome import ClosingReason
+from f2fbuild.model.statement import BuildStatement
+from f2fbuild.store.blobs import BlobStore
+
+
+def statement_of(task: Task, blobs: BlobStore) -> BuildStatement:
+    """Return the statement that a task has decided."""
+    return statements.decode(task.result or b"", products_list(task, blobs))
+
+
+def products_list(task: Task, blobs: BlobStore) -> bytes:
+    """Return the list of a task's products, when it is a blob."""
+    digest = statements.products_blob(task.result or b"")
+    return blobs.read(digest, limits.PRODUCTS_LIST_BYTES) if digest else b""
 
 
 class Endings:
@@ -23,7 +36,7 @@ class Endings:
 
     async def commit(self, task: Task) -> Task:
         """Commit to the result that a task has decided."""
-        sealed = self._bench.journal.seal(commitment(task, self._products(task)))
+        sealed = self._bench.journal.seal(commitment(task, products_list(task, self._bench.blobs)))
         recorded = await self._bench.journal.ensure(sealed, since=task.log_size)
         task = self._bench.tasks.change(
             task.job, self._bench.clock(), commitment_index=recorded.index, state=AssignmentState.COMMITTED
@@ -68,7 +81,3 @@ class Endings:
     def _closing(self, task: Task, reason: ClosingReason) -> bytes:
         closing = Closing(acceptance=task.acceptance_index or 0, reason=reason)
         return self._bench.journal.seal(closing)
-
-    def _products(self, task: Task) -> bytes:
-        digest = statements.products_blob(task.result or b"")
-        return self._bench.blobs.read(digest, limits.PRODUCTS_LIST_BYTES) if digest else b""

@@ -10,7 +10,7 @@ from f2fbuild.jobs.offer import Offer, from_body, to_body
 from f2fbuild.model import canonical
 from f2fbuild.model.digest import long_id
 from f2fbuild.model.job import AssignmentState, JobState, Order
-from f2fbuild.model.vote import Strike
+from f2fbuild.model.vote import ChallengeState, Strike
 from f2fbuild.store.database import Database, Row
 
 
@@ -41,7 +41,8 @@ class Assignment:
     in a `Seat`.
 
     `out` is set before the builder's result may be read by others. `open_book` tells that it was asked when a
-    result of the job was out already, `behind` that it was not, but committed only after one was.
+    result of the job was out already, `behind` that it was not, but committed only after one was. `challenge`
+    is how far the last challenge is, with its 32-byte `nonce` and the builder's `answer`.
     """
 
     job: str
@@ -66,6 +67,9 @@ class Assignment:
     out: bool = False
     open_book: bool = False
     behind: bool = False
+    challenge: ChallengeState = ChallengeState.NONE
+    nonce: bytes | None = None
+    answer: str = ""
     deadline: int
     updated: int
 
@@ -205,7 +209,7 @@ class Queue:
 
 
 def _stored(value: Any) -> Any:
-    if isinstance(value, AssignmentState | JobState):
+    if isinstance(value, AssignmentState | JobState | ChallengeState):
         return str(value)
     if isinstance(value, tuple):
         return json.dumps(value)
@@ -234,4 +238,8 @@ def _assignment(row: Row) -> Assignment:
         "attachments": tuple(json.loads(row["attachments"])),
         "strikes": tuple(Strike(word) for word in json.loads(row["strikes"])),
     }
-    return Assignment(**{**row, **flags, **lists, "state": AssignmentState(row["state"])})
+    words = {
+        "state": AssignmentState(row["state"]),
+        "challenge": ChallengeState(row["challenge"]),
+    }
+    return Assignment(**{**row, **flags, **lists, **words})

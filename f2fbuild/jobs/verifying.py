@@ -8,6 +8,7 @@ import json
 
 from f2fbuild import limits
 from f2fbuild.errors import F2FError, FormatError, RemoteProtocolError
+from f2fbuild.jobs.challenging import Challenging
 from f2fbuild.jobs.desk import Desk
 from f2fbuild.jobs.friends import BROKEN, NotGivenError
 from f2fbuild.jobs.lifecycle import AssignmentEvent, next_assignment_state
@@ -36,6 +37,7 @@ class Verifying:
     def __init__(self, desk: Desk) -> None:
         """Work with the desk's rows, blobs and engine."""
         self._desk = desk
+        self._challenging = Challenging(desk)
 
     async def verify(self, job: Job, assignment: Assignment, friend: Friend) -> None:
         """Check the outcome, fetch its products, recompute them; the row then says what was found.
@@ -55,8 +57,10 @@ class Verifying:
         entry, proof = assignment.ending or b"", assignment.ending_proof or b""
         payload = outcome_statement(friend, entry, proof)
         built = check_outcome(friend, payload, await self._products_list(payload, friend), promise)
-        fault = await self._recompute(built, friend)
+        fault = await self._recompute(built, friend) or await self._challenging.holds(job.id, friend, built)
         withheld = (Strike.WITHHELD,) if fault else ()
+        await self._challenging.check(self._desk.queue.assignment(job.id, friend.node_id), friend, built)
+        told = self._desk.queue.assignment(job.id, friend.node_id)
         self._desk.queue.advance(
             job.id,
             friend.node_id,
@@ -64,9 +68,9 @@ class Verifying:
             state=next_assignment_state(assignment.state, AssignmentEvent.REVEAL),
             result=result_digest(built.result),
             verified=not fault,
-            strikes=(*self._uncommitted(assignment, friend, promise, built), *withheld),
+            strikes=(*self._uncommitted(assignment, friend, promise, built), *withheld, *told.strikes),
             facts=await self._facts(built, assignment, friend),
-            detail=fault[: limits.MESSAGE_TEXT],
+            detail=(fault or (told.detail if told.strikes else ""))[: limits.MESSAGE_TEXT],
         )
         self._desk.changes.notify(job.id)
 

@@ -43,6 +43,18 @@ EMBARGO_SECONDS = 14 * 86_400
 EMBARGO_MARGIN_SECONDS = 3600
 """Seconds between the end of an embargo and the deadline: results have to be fetched and recomputed."""
 
+CHALLENGE_SECONDS = 600
+"""Seconds for the answer to a challenge: hashing the largest products takes minutes."""
+
+CHALLENGES_PER_DAY = 8
+"""Challenges of one job that a builder answers in a day: each costs as much as reading all its products."""
+
+CHALLENGED_JOBS = 4_096
+"""Jobs whose challenges a builder counts."""
+
+LOG_BLOB_BYTES = 1024 * MIB
+"""Bytes of a build log that is fetched whole; builders cap theirs at `log_mib`."""
+
 REVEAL_POLL_SECONDS = 30
 """Seconds between a builder's looks at the clock while it keeps a result to itself."""
 

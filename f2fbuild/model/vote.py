@@ -30,6 +30,19 @@ class Strike(StrEnum):
     CHALLENGE_FAILED = "challenge-failed"
 
 
+class ChallengeState(StrEnum):
+    """How far the last challenge to a builder is; empty when there was none.
+
+    An answer that came before the reveal waits for the bytes that it is checked with.
+    """
+
+    NONE = ""
+    ASKED = "asked"
+    ANSWERED = "answered"
+    PASSED = "passed"
+    FAILED = "failed"
+
+
 NOT_COMMITTED = frozenset({Strike.LATE, Strike.UNOPENED, Strike.BEHIND, Strike.BROKEN_PROMISE})
 """Strikes that leave a statement without an earlier commitment."""
 

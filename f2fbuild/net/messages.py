@@ -11,6 +11,7 @@ more messages and ends the stream. The table of what answers what:
 | HaveBlobs | BlobsHeld |
 | FollowJob | JobState, JobLog, JobCommitted, JobRevealed, JobClosed…, NoJob |
 | ShowCommitments | CommitmentsSeen |
+| Challenge | ChallengeAnswered, NoJob |
 | CancelJob | JobCancelled |
 | GetHead | Head, NoHead |
 | GetLogResource | LogResource, NoLogResource |
@@ -210,6 +211,20 @@ class CommitmentsSeen(Message, frozen=True, kw_only=True):
     job_id: Digest
 
 
+class Challenge(Message, frozen=True, kw_only=True):
+    """Show that you hold what you signed for: hash this before the build log and the products of a job."""
+
+    job_id: Digest
+    nonce: Hash
+
+
+class ChallengeAnswered(Message, frozen=True, kw_only=True):
+    """SHA-256 over the nonce, the build log and the products, sorted by name."""
+
+    job_id: Digest
+    digest: Digest
+
+
 class CancelJob(Message, frozen=True, kw_only=True):
     """Stop this job: a signed cancel (`net.signed`), verbatim."""
 
@@ -397,6 +412,7 @@ Request: TypeAlias = (
     | HaveBlobs
     | FollowJob
     | ShowCommitments
+    | Challenge
     | CancelJob
     | GetHead
     | GetLogResource
@@ -424,6 +440,7 @@ Answer: TypeAlias = (
     | JobClosed
     | NoJob
     | CommitmentsSeen
+    | ChallengeAnswered
     | JobCancelled
     | Head
     | NoHead

@@ -8,6 +8,7 @@ import trio
 from f2fbuild.audit.follow import Follower
 from f2fbuild.errors import F2FError, FormatError
 from f2fbuild.jobs.bench import Bench
+from f2fbuild.jobs.challenges import Challenged
 from f2fbuild.jobs.fulfil import Fulfilment
 from f2fbuild.jobs.intake import Intake, Sender
 from f2fbuild.jobs.report import Report
@@ -21,6 +22,7 @@ from f2fbuild.net.messages import (
     AddCosignatures,
     AnnounceHead,
     CancelJob,
+    Challenge,
     CommitmentsSeen,
     EvidenceSeen,
     Failure,
@@ -73,6 +75,7 @@ class Exchanges:
         self._intake = intake
         self._fulfilment = fulfilment
         self._report = Report(bench)
+        self._challenged = Challenged(bench)
         self._follower = follower
         self._heard = heard
         self._log = gathering.log
@@ -81,6 +84,7 @@ class Exchanges:
             OfferJob: (None, self._offer),
             FollowJob: (Right.SUBMIT, self._follow),
             ShowCommitments: (Right.SUBMIT, self._show),
+            Challenge: (Right.SUBMIT, self._challenge),
             CancelJob: (Right.SUBMIT, self._cancel),
             WantBlob: (None, self._blob),
             HaveBlobs: (None, self._held),
@@ -135,6 +139,9 @@ class Exchanges:
                 return
             self._fulfilment.show(request.job_id)
         await exchange.send(CommitmentsSeen(job_id=request.job_id))
+
+    async def _challenge(self, peer: str, request: Challenge, exchange: Exchange) -> None:
+        await exchange.send(await self._challenged.answer(peer, request))
 
     async def _cancel(self, peer: str, request: CancelJob, exchange: Exchange) -> None:
         task, friend = self._bench.tasks.get(request.job_id), self._friendships.find(peer)

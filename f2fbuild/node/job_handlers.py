@@ -36,6 +36,7 @@ class JobHandlers:
             requests.Submit: self._submit,
             requests.GetJob: self._show,
             requests.CancelJob: self._cancel,
+            requests.ChallengeJob: self._challenge,
             requests.RetryJob: self._retry,
             requests.ExplainJob: self._explain,
             requests.ListJobs: self._list,
@@ -79,6 +80,19 @@ class JobHandlers:
         if job.state in final(JOB):
             raise UsageError(f"the job has ended: {job.state}", where=request.job)
         return self._view(self._parts.conductor.cancel(job))
+
+    async def _challenge(self, request: requests.ChallengeJob) -> replies.Job:
+        job = self._desk.queue.resolve(request.job)
+        assignments = self._desk.queue.assignments(job.id)
+        meant = [one for one in assignments if request.peer and self._is_meant(one, request.peer)]
+        ready = [one for one in assignments if one.state in (AssignmentState.COMMITTED, AssignmentState.DONE)]
+        chosen = meant if request.peer else ready
+        if not chosen:
+            raise UsageError("no builder of this job has a result to be challenged", where=request.job)
+        for one in chosen:
+            await self._parts.challenging.challenge(job, one.peer)
+        await self._parts.conductor.judge_again(job.id)
+        return job_view(self._desk, self._desk.queue.resolve(job.id))
 
     async def _retry(self, request: requests.RetryJob) -> replies.Job:
         job = await self._parts.submission.again(self._desk.queue.resolve(request.job))

@@ -20,6 +20,7 @@ from f2fbuild.audit.noting import Notes, Sources
 from f2fbuild.audit.overdue import Overdue
 from f2fbuild.errors import F2FError
 from f2fbuild.jobs.bench import Bench
+from f2fbuild.jobs.challenging import Challenging
 from f2fbuild.jobs.conduct import Conductor, Surroundings
 from f2fbuild.jobs.desk import Desk
 from f2fbuild.jobs.fulfil import Fulfilment
@@ -208,6 +209,11 @@ class Parts(Kept):
     def submission(self) -> Submission:
         """Makes orders."""
         return Submission(self.desk)
+
+    @cached_property
+    def challenging(self) -> Challenging:
+        """Challenges builders."""
+        return Challenging(self.desk)
 
     @cached_property
     def conductor(self) -> Conductor:

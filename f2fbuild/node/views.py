@@ -91,6 +91,7 @@ def _assignment(desk: Desk, assignment: Assignment) -> replies.Assignment:
         outcome=outcome_word(result),
         result=assignment.result,
         strikes=assignment.strikes,
+        challenge=assignment.challenge,
         products=products_view(result, verified=assignment.verified),
         last_line=_last_line(desk, assignment),
         updated=assignment.updated,

@@ -311,6 +311,14 @@ _EVIDENCE = (
     "CREATE INDEX finding_by_kind ON finding (kind, origin)",
 )
 
+_CHALLENGES = (
+    """ALTER TABLE assignment ADD COLUMN challenge TEXT NOT NULL DEFAULT '' CHECK (challenge IN ('', 'asked',
+        'answered', 'passed', 'failed'))""",
+    "ALTER TABLE assignment ADD COLUMN nonce BLOB CHECK (length(nonce) = 32)",
+    "ALTER TABLE assignment ADD COLUMN answer TEXT NOT NULL DEFAULT '' CHECK (length(answer) IN (0, 64))",
+)
+"""The last challenge to a builder, and what came of it."""
+
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
         _FRIENDS,
@@ -327,6 +335,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     ),
     (_NOTES,),
     _STRIKES,
+    _CHALLENGES,
     _EVIDENCE,
     (_WITNESSED, _WITNESSED_GROWS, _COSIGNATURES),
 )

@@ -42,6 +42,8 @@ MESSAGES = st.one_of(
     st.builds(BlobChunk, index=_COUNTS, data=_BYTES, proof=st.lists(_HASHES, max_size=64)),
     st.builds(messages.HaveBlobs, digests=st.lists(_DIGESTS, max_size=5)),
     st.builds(messages.ShowCommitments, job_id=_DIGESTS, commitments=st.lists(_COMMITMENT, max_size=3)),
+    st.builds(messages.Challenge, job_id=_DIGESTS, nonce=_HASHES),
+    st.builds(messages.ChallengeAnswered, job_id=_DIGESTS, digest=_DIGESTS),
     st.builds(
         messages.AnnounceHead, checkpoint=_BYTES, public=_HASHES, hops=st.integers(min_value=0, max_value=2)
     ),

@@ -1,5 +1,6 @@
 """`f2fbuild job …`, `cancel`, `retry`, `download`: jobs that were ordered."""
 
+import sys
 from pathlib import Path
 
 import click
@@ -8,6 +9,8 @@ from f2fbuild.api import replies, requests
 from f2fbuild.cli.main import client, command
 from f2fbuild.cli.output import Output, marked
 from f2fbuild.cli.tree import summary, verdict_line
+from f2fbuild.errors import DivergenceError
+from f2fbuild.model.vote import ChallengeState
 
 
 @click.group()
@@ -72,6 +75,24 @@ def retry(output: Output, job: str) -> None:
         found = api.call(requests.RetryJob(job=job), replies.Job)
     _show(output, found)
     output.next_steps(f"f2fbuild watch {found.short}")
+
+
+@click.command()
+@click.argument("job")
+@click.argument("builder", default="")
+@command
+def challenge(output: Output, job: str, builder: str) -> None:
+    """Have BUILDER, or all who have a result, show that they hold what they signed for in JOB.
+
+    Each hashes a fresh nonce before its build log and its products. The answer is checked when the bytes are
+    here: at once after the reveal, with the reveal before it. Exits with 10 when one fails, which strikes its
+    vote.
+    """
+    with client() as api:
+        found = api.call(requests.ChallengeJob(job=job, peer=builder), replies.Job)
+    _show(output, found)
+    if any(one.challenge is ChallengeState.FAILED for one in found.assignments):
+        sys.exit(DivergenceError.exit_code)
 
 
 @click.command()
