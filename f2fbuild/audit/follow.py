@@ -191,6 +191,9 @@ class Follower:
         mirror = self.mirror(friend)
         match await mirror.update(note, fetch):
             case Advanced() | Unchanged() | Older() as meant:
+                if mirror.pruned:
+                    # Its node was no friend for a while; what it says is read from the beginning.
+                    await mirror.restore(fetch)
                 await self._review(friend, mirror)
                 self._witness.followed(friend, note)
                 return meant

@@ -87,7 +87,10 @@ class LedgerProblem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LedgerReport(Reply, frozen=True, kw_only=True, tag="f2fbuild.ledger-report/1"):
-    """What the check of one log found. `open` names acceptances that nothing closed yet."""
+    """What the check of one log found. `open` names acceptances that nothing closed yet.
+
+    Of `pruned` entries, from entry 256 on, only the hashes are kept here.
+    """
 
     origin: str
     path: str
@@ -95,6 +98,7 @@ class LedgerReport(Reply, frozen=True, kw_only=True, tag="f2fbuild.ledger-report
     kinds: dict[str, int]
     open: tuple[int, ...]
     problems: tuple[LedgerProblem, ...]
+    pruned: int = 0
 
 
 class EvidenceCertificate(msgspec.Struct, frozen=True, kw_only=True):

@@ -50,6 +50,8 @@ class Challenging:
         if friend is None or assignment.state not in _MAY_BE:
             what = f"has no result to be challenged, or is gone: {assignment.state}"
             raise UsageError(what, where=friend.name if friend else peer[:8])
+        if self._desk.clock() > max(job.order.created, job.order.reveal_by) + limits.ARTIFACT_DAYS * 86_400:
+            raise UsageError(f"products are kept for {limits.ARTIFACT_DAYS} days", where=friend.name)
         nonce = self._desk.random(32)
         self._keep(job.id, peer, nonce=nonce, answer="", challenge=ChallengeState.ASKED)
         try:

@@ -11,11 +11,11 @@ from pathlib import Path
 from f2fbuild.errors import F2FError, LedgerError
 from f2fbuild.ledger import tiles
 from f2fbuild.ledger.checkpoint import Checkpoint, open_checkpoint
-from f2fbuild.ledger.edge import Edge, grow, partial_files
+from f2fbuild.ledger.edge import Edge, grow, grow_by_leaves, partial_files
 from f2fbuild.ledger.entry import Entry, Kind, read
-from f2fbuild.ledger.files import CHECKPOINT, read_entries, read_file
+from f2fbuild.ledger.files import CHECKPOINT, PrunedError, read_entries, read_file, read_pruned
 from f2fbuild.ledger.openings import check_statement
-from f2fbuild.ledger.promises import fold_promises
+from f2fbuild.ledger.promises import NOTHING_OWED, fold_promises
 from f2fbuild.ledger.review import bound_key
 from f2fbuild.limits import REPORT_PROBLEMS, TILE_WIDTH
 from f2fbuild.model.vkey import VerifierKey
@@ -34,12 +34,16 @@ class Problem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What a log holds. `kinds` counts its entries, `open` names acceptances that nothing closed yet."""
+    """What a log holds. `kinds` counts its entries, `open` names acceptances that nothing closed yet.
+
+    Of `pruned` entries only the hashes are here: the tree is whole, and what it owes cannot be known.
+    """
 
     head: Checkpoint
     kinds: Mapping[Kind, int]
     open: tuple[int, ...]
     problems: tuple[Problem, ...]
+    pruned: int = 0
 
 
 def verify(directory: Path, key: VerifierKey) -> Report:
@@ -73,9 +77,13 @@ class _Check:
         self._problems: list[Problem] = []
         self._kinds: Counter[Kind] = Counter()
         self._statements: bytes | None = None
+        self._pruned = min(read_pruned(directory), head.size // TILE_WIDTH)
 
     def run(self) -> Report:
         promises = fold_promises(self._entries())
+        if self._pruned > 1:
+            # What was promised in entries that are not here cannot be held against those that are.
+            promises = NOTHING_OWED
         for index, problem in promises.problems:
             self._blame(f"entry {index}", problem)
         return Report(
@@ -83,6 +91,7 @@ class _Check:
             kinds=dict(self._kinds),
             open=promises.open,
             problems=tuple(self._problems[:REPORT_PROBLEMS]),
+            pruned=max(0, self._pruned - 1) * TILE_WIDTH,
         )
 
     def _entries(self) -> Iterator[tuple[int, Entry]]:
@@ -94,6 +103,12 @@ class _Check:
             whole = tiles.Bundle(index=first // TILE_WIDTH)
             bundle = tiles.Bundle(index=whole.index, width=tiles.widest(whole, self._head.size))
             try:
+                if 0 < whole.index < self._pruned:
+                    leaves = tiles.Tile(level=0, index=whole.index)
+                    hashes = tiles.split_tile(read_file(self._directory, leaves), TILE_WIDTH)
+                    edge, filled = grow_by_leaves(edge, hashes)
+                    self._compare(filled)
+                    continue
                 raw = tiles.decode_bundle(read_file(self._directory, bundle), bundle.width)
             except F2FError as error:
                 self._blame(tiles.format_path(bundle), str(error))
@@ -117,6 +132,8 @@ class _Check:
                 if problem:
                     self._blame(f"entry {index}", problem)
                 yield index, decoded
+        except PrunedError:
+            return
         except F2FError as error:
             self._blame(f"entry {index}", error.what)
 

@@ -26,9 +26,19 @@ from f2fbuild.ledger import tiles
 from f2fbuild.ledger.checkpoint import Checkpoint, open_checkpoint
 from f2fbuild.ledger.disk import stage_file, sync_directories, write_file
 from f2fbuild.ledger.edge import Edge, grow, load_edge, partial_files
-from f2fbuild.ledger.files import CHECKPOINT, lock, path_of, read_entries, read_file, remove_stale, sweep
-from f2fbuild.ledger.proof import Proof, verify_proof
-from f2fbuild.model.tree import EMPTY_ROOT, prove_inclusion
+from f2fbuild.ledger.files import (
+    CHECKPOINT,
+    lock,
+    path_of,
+    read_entries,
+    read_file,
+    read_pruned,
+    remove_stale,
+    sweep,
+)
+from f2fbuild.ledger.proof import Proof
+from f2fbuild.limits import TILE_WIDTH
+from f2fbuild.model.tree import EMPTY_ROOT, leaf_hash, prove_inclusion, verify_inclusion
 from f2fbuild.model.vkey import VerifierKey
 
 COMMIT_POINTS = (
@@ -129,17 +139,26 @@ class LogDirectory:
             StorageError: a file is missing or damaged.
         """
         with self._lock:
-            entry = self.entry(index)
+            if not 0 <= index < self.size:
+                raise IndexError(f"no entry {index} in a log of {self.size}")
             proof = Proof(
                 index=index,
                 hashes=prove_inclusion(index, self.size, self.read_hash),
                 checkpoint=self._note,
             )
-            try:
-                verify_proof(proof, entry, self.key)
-            except LedgerError as error:
-                raise StorageError("a tile is damaged", where=str(self.directory)) from error
+            leaf = self._leaf(index)
+            if not verify_inclusion(index, self.size, leaf, proof.hashes, self._head.root):
+                raise StorageError("a tile is damaged", where=str(self.directory))
             return proof
+
+    def _leaf(self, index: int) -> bytes:
+        """Return the hash of an entry, from the entry itself as long as that is here."""
+        if self._is_pruned(tiles.Bundle(index=index // TILE_WIDTH)):
+            return self.read_hash(0, index)
+        return leaf_hash(self.entry(index))
+
+    def _is_pruned(self, resource: tiles.Resource) -> bool:
+        return isinstance(resource, tiles.Bundle) and 0 < resource.index < read_pruned(self.directory)
 
     def resource(self, path: str) -> bytes | None:
         """Return the bytes at `path` as tlog-tiles names it, or None when the log does not serve it.
@@ -155,7 +174,7 @@ class LogDirectory:
         wanted = tiles.parse_path(path)
         with self._lock:
             available = tiles.widest(wanted, self.size)
-            if wanted.width > available:
+            if wanted.width > available or self._is_pruned(wanted):
                 return None
             return tiles.slice_to(wanted, self._read(replace(wanted, width=available)), available)
 

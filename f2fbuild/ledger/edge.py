@@ -42,12 +42,24 @@ def grow(edge: Edge, entries: Sequence[bytes]) -> tuple[Edge, Mapping[Resource, 
     Raises:
         FormatError: an entry that does not fit into a bundle.
     """
+    return _grow(edge, entries, [leaf_hash(entry) for entry in entries])
+
+
+def grow_by_leaves(edge: Edge, leaves: Sequence[bytes]) -> tuple[Edge, Mapping[Resource, bytes]]:
+    """Return the edge after a whole bundle of which only the leaf hashes are here, and its full tiles."""
+    grown, filled = _grow(edge, [b""] * len(leaves), leaves)
+    return grown, {resource: data for resource, data in filled.items() if isinstance(resource, Tile)}
+
+
+def _grow(
+    edge: Edge, entries: Sequence[bytes], leaves: Sequence[bytes]
+) -> tuple[Edge, Mapping[Resource, bytes]]:
     frontier, bundle = edge.frontier, list(edge.bundle)
     tiles = [list(hashes) for hashes in edge.tiles]
     filled: dict[Resource, bytes] = {}
-    for entry in entries:
+    for entry, leaf in zip(entries, leaves, strict=True):
         index = frontier.size
-        frontier, completed = frontier.push(leaf_hash(entry))
+        frontier, completed = frontier.push(leaf)
         bundle.append(entry)
         if len(bundle) == TILE_WIDTH:
             filled[Bundle(index=index // TILE_WIDTH)] = encode_bundle(bundle)

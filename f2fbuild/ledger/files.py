@@ -14,12 +14,35 @@ from f2fbuild.ledger import tiles
 from f2fbuild.ledger.disk import TEMPORARY, sync_directories, write_file
 from f2fbuild.limits import TILE_WIDTH
 from f2fbuild.model.tree import leaf_hash
+from f2fbuild.store.files import storage_errors
+
+_DIGITS = 16
 
 CHECKPOINT = "checkpoint"
+PRUNED = "pruned"
+"""File in a mirror's directory: the index of the first bundle behind those that were pruned."""
 
 
 class LogInUseError(StorageError):
     """Another process has this log open."""
+
+
+class PrunedError(StorageError):
+    """An entry is no longer kept here; the log's own node has it."""
+
+
+def read_pruned(directory: Path) -> int:
+    """Return the index of the first bundle behind the pruned ones, 0 when all bundles are here.
+
+    Raises:
+        StorageError: the file that says so is damaged.
+    """
+    path = directory / PRUNED
+    with storage_errors(path):
+        text = path.read_text() if path.exists() else "0"
+    if not text.isdecimal() or len(text) > _DIGITS:
+        raise StorageError("is no index of a bundle", where=str(path))
+    return int(text)
 
 
 def begin(directory: Path, note: bytes) -> None:
@@ -81,7 +104,11 @@ def read_entries(directory: Path, size: int, start: int, end: int) -> Iterator[b
     Raises:
         StorageError: a file is missing or damaged.
     """
+    pruned = read_pruned(directory)
     for index in range(start // TILE_WIDTH, -(-end // TILE_WIDTH)):
+        if 0 < index < pruned:
+            what = f"entries {TILE_WIDTH} to {pruned * TILE_WIDTH - 1} are no longer kept here"
+            raise PrunedError(what, where=str(directory), hint="the log's own node has them")
         first = index * TILE_WIDTH
         width = tiles.widest(tiles.Bundle(index=index), size)
         bundle = tiles.Bundle(index=index, width=width)

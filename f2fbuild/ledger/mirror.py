@@ -11,12 +11,12 @@ from typing import TypeAlias
 
 import trio
 
-from f2fbuild.errors import FormatError
+from f2fbuild.errors import FormatError, LedgerError
 from f2fbuild.ledger import tiles
 from f2fbuild.ledger.checkpoint import Checkpoint, open_checkpoint, strip_checkpoint
 from f2fbuild.ledger.directory import LogDirectory, no_commit_point
 from f2fbuild.ledger.disk import sync_directories, write_file
-from f2fbuild.ledger.files import CHECKPOINT, begin
+from f2fbuild.ledger.files import CHECKPOINT, PRUNED, begin, path_of, read_pruned
 from f2fbuild.ledger.monitor import (
     Advanced,
     Consistency,
@@ -27,8 +27,9 @@ from f2fbuild.ledger.monitor import (
     Violation,
     judge,
 )
-from f2fbuild.limits import MIRROR_UPDATE_BYTES, TILE_WIDTH
-from f2fbuild.model.tree import HASH_BYTES, ReadHash, prove_consistency, range_root
+from f2fbuild.ledger.retention import prunable
+from f2fbuild.limits import MIRROR_UPDATE_BYTES, PRUNED_BUNDLES, TILE_WIDTH
+from f2fbuild.model.tree import HASH_BYTES, ReadHash, leaf_hash, prove_consistency, range_root
 from f2fbuild.model.vkey import VerifierKey
 
 Fetch: TypeAlias = Callable[[str], Awaitable[bytes]]
@@ -104,6 +105,67 @@ class Mirror(LogDirectory):
         """
         self._keep(EVIDENCE, evidence)
         self._evidence = evidence
+
+    @property
+    def pruned(self) -> int:
+        """The index of the first bundle behind those that were pruned, 0 when all are here."""
+        return read_pruned(self.directory)
+
+    def prunable_bytes(self) -> int:
+        """Return how many bytes `prune` would free now, of `limits.PRUNED_BUNDLES` bundles at most."""
+        paths = (path_of(self.directory, tiles.Bundle(index=index)) for index in self._next())
+        return sum(path.stat().st_size for path in paths if path.exists())
+
+    def prune(self) -> int:
+        """Let the oldest bundles go, `limits.PRUNED_BUNDLES` at most; return how many went.
+
+        The file that says which are gone is durable before one is: whoever finds a bundle missing that is not
+        named there has found a damaged log.
+
+        Raises:
+            StorageError: the disk is full or fails.
+        """
+        with self._lock:
+            going = self._next()
+            if not going:
+                return 0
+            self._keep(PRUNED, str(going.stop).encode())
+            # If we crash here, bundles are still there that nobody is given; they go with the next round.
+            for index in range(1, going.stop):
+                path_of(self.directory, tiles.Bundle(index=index)).unlink(missing_ok=True)
+            return len(going)
+
+    async def restore(self, fetch: Fetch) -> None:
+        """Take the pruned bundles in again, each compared with the tiles; errors of `fetch` pass through.
+
+        Raises:
+            LedgerError: what was served are not the entries of this log.
+            StorageError: the disk is full or fails.
+        """
+        async with self._busy:
+            for index in range(1, self.pruned):
+                data = await fetch(tiles.format_path(tiles.Bundle(index=index)))
+                await trio.to_thread.run_sync(self._put_back, index, data)
+            # If we crash here, all of them are fetched once more.
+            (self.directory / PRUNED).unlink(missing_ok=True)
+            sync_directories([self.directory / PRUNED], self.directory)
+
+    def _put_back(self, index: int, data: bytes) -> None:
+        bundle = tiles.Bundle(index=index)
+        try:
+            leaves = tuple(map(leaf_hash, tiles.decode_bundle(data, TILE_WIDTH)))
+        except FormatError as error:
+            raise LedgerError(f"no bundle of entries: {error.what}", where=self.key.name) from error
+        if leaves != tuple(self.read_hash(0, index * TILE_WIDTH + n) for n in range(TILE_WIDTH)):
+            raise LedgerError("other entries than those of the signed tree", where=self.key.name)
+        path = path_of(self.directory, bundle)
+        write_file(path, data)
+        sync_directories([path], self.directory)
+
+    def _next(self) -> range:
+        every = prunable(self.size)
+        start = max(every.start, self.pruned)
+        return range(start, min(every.stop, start + PRUNED_BUNDLES)) if start < every.stop else range(0)
 
     async def update(self, note: bytes, fetch: Fetch) -> Decision:
         """Take the head `note` of the log, pulling what is missing, and return what it meant.

@@ -41,6 +41,9 @@ PROOF_BYTES = 1_024 * KIB
 MIRROR_UPDATE_BYTES = 1024 * MIB
 """Bytes fetched for one advance of a friend's log: several years of a busy builder, not a full disk."""
 
+PRUNED_BUNDLES = 4_096
+"""Bundles of one log that go in one round: a million entries, some seconds of a disk's time."""
+
 EVIDENCE_BYTES = 44 * MIB
 """Bytes of an evidence file: two product lists of 16 MiB in base64 at the very worst, a few kB as a rule."""
 

@@ -102,6 +102,12 @@ JOBS_PER_FRIEND = 4
 NOTES_SECONDS = 3600
 """Seconds between two looks whether heads that this node follows have changed; noted once a day at most."""
 
+TIDY_TASKS = 100
+"""Ended tasks whose products and logs are forgotten in one round."""
+
+PARTIAL_DAYS = 7
+"""Days for which an interrupted transfer is kept: jobs that need it have ended by then, or begin anew."""
+
 TIDY_SECONDS = 3600
 """Seconds between two rounds of forgetting what has ended."""
 

@@ -73,11 +73,14 @@ class LedgerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     `serve_mirrors` serves friends' logs too, which tells who this node's friends are. `witness_listen` is
     where logs may ask this node to cosign over HTTP: friends' and those in `witnessed`. This node asks every
-    `witness`.
+    `witness`. Of the logs of those who are no friends, entries are kept for `keep_days` after the last, and
+    `keep_mib` of them in all.
     """
 
     serve: tuple[str, ...] = ()
     serve_mirrors: bool = False
+    keep_days: Positive = 90
+    keep_mib: Positive = 1024
     witness_listen: tuple[str, ...] = ()
     witness: tuple[WitnessSettings, ...] = ()
     witnessed: tuple[WitnessedSettings, ...] = ()

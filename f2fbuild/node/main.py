@@ -15,7 +15,6 @@ import trio
 from hypercorn.config import Config
 from hypercorn.trio import serve
 
-from f2fbuild import limits
 from f2fbuild.api.app import create_app
 from f2fbuild.api.tiles import create_tiles_app
 from f2fbuild.api.web import open_web, serve_web
@@ -83,7 +82,7 @@ async def _start(parts: Parts, nursery: trio.Nursery, needs: Needs) -> None:
         parts.guard.run,
         partial(fulfil, parts),
         parts.conductor.run,
-        partial(_keep_tidy, parts),
+        parts.tidying.run,
     ):
         nursery.start_soon(service)
     for_everybody = await open_web(parts.settings.ledger.serve, where="ledger.serve")
@@ -111,13 +110,6 @@ async def fulfil(parts: Parts) -> None:
     await parts.fulfilment.recover()
     parts.guard.go_on()
     await parts.fulfilment.run()
-
-
-async def _keep_tidy(parts: Parts) -> None:
-    """Forget, at start and then every hour, the grants of blobs that have ended."""
-    while True:
-        parts.access.expire(clock.now())
-        await trio.sleep(limits.TIDY_SECONDS)
 
 
 async def _listen(addresses: tuple[str, ...]) -> list[trio.SocketListener]:

@@ -27,6 +27,7 @@ from f2fbuild.jobs.fulfil import Fulfilment
 from f2fbuild.jobs.intake import Capacity, Intake
 from f2fbuild.jobs.journal import Journal
 from f2fbuild.jobs.queue import Assignment, Job, Queue
+from f2fbuild.jobs.retention import Forgetting
 from f2fbuild.jobs.submit import Submission
 from f2fbuild.jobs.tasks import Tasks
 from f2fbuild.ledger.checkpoint import Checkpoint
@@ -34,6 +35,7 @@ from f2fbuild.ledger.evidence import OwnedNode, read_node
 from f2fbuild.ledger.log import Log
 from f2fbuild.ledger.memory import HeadMemory
 from f2fbuild.ledger.mirror import Mirror
+from f2fbuild.ledger.retention import Keeping
 from f2fbuild.model.friend import Friend
 from f2fbuild.model.verdict import Verdict
 from f2fbuild.net.connection import LinkSettings
@@ -53,6 +55,7 @@ from f2fbuild.node.neighbours import Neighbours
 from f2fbuild.node.passing import Judgement, Passing
 from f2fbuild.node.reach import Reach
 from f2fbuild.node.roles import AuditorExchanges
+from f2fbuild.node.tidying import Tidying, logs_in
 from f2fbuild.node.witnessing import Witnessing
 from f2fbuild.store.files import private_directory
 from f2fbuild.trust.keyring import Keyring
@@ -149,6 +152,24 @@ class Parts(Kept):
             random=secrets.token_bytes,
             tell=self._needs.tell,
         )
+
+    @cached_property
+    def tidying(self) -> Tidying:
+        """Forgets what is owed to nobody any more."""
+        ledger = self.settings.ledger
+        return Tidying(
+            Forgetting(self.bench, self.database),
+            self.blobs,
+            keeping=Keeping(seconds=ledger.keep_days * 86_400, size=ledger.keep_mib * limits.MIB),
+            mirrors=self._copies,
+            friends=lambda: [friend for friend, _, _ in self.friendships.all()],
+            clock=self._needs.clock,
+            tell=self._needs.tell,
+        )
+
+    def _copies(self) -> list[Mirror]:
+        copies = [self.follower.kept(vkey) for vkey in logs_in(self.paths.mirrors)]
+        return [mirror for mirror in copies if mirror is not None]
 
     @cached_property
     def fulfilment(self) -> Fulfilment:

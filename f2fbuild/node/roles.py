@@ -28,6 +28,7 @@ JOBS_AND_ARTIFACTS: frozenset[type[Request]] = frozenset(
         messages.OfferJob,
         messages.FollowJob,
         messages.ShowCommitments,
+        messages.Challenge,
         messages.CancelJob,
         messages.WantBlob,
         messages.HaveBlobs,
@@ -46,7 +47,7 @@ LOGS_AND_NEWS: frozenset[type[Request]] = frozenset(
 )
 """What an auditor answers as every node does."""
 OWNERS_JOBS: frozenset[type[requests.Request]] = frozenset(
-    {requests.Submit, requests.RetryJob, requests.Download}
+    {requests.Submit, requests.ChallengeJob, requests.RetryJob, requests.Download}
 )
 """What its owner may not ask of it."""
 

@@ -218,6 +218,12 @@ class BlobStore:
             self.check_room(size)
         return Partial.reopen(self._partial, name)
 
+    def drop_partials_before(self, moment: int) -> None:
+        """Drop the transfers last written before unix second `moment`, but none that is going on."""
+        with storage_errors(self._partial):
+            old = [path for path in self._partial.iterdir() if path.stat().st_mtime < moment]
+        drop_partials(self._partial, [path.name for path in old if path.suffix != ".leaves"])
+
     def adopt(self, partial: Partial) -> bool:
         """Make a finished transfer a blob, durable on return, and return True.
 

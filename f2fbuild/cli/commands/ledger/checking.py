@@ -11,6 +11,7 @@ from f2fbuild.cli.output import Output, marked
 from f2fbuild.errors import F2FError, LedgerError
 from f2fbuild.ledger import check, reading
 from f2fbuild.ledger.checkpoint import parse_log_vkey
+from f2fbuild.limits import TILE_WIDTH
 
 
 @click.command()
@@ -38,13 +39,13 @@ def verify(output: Output, *, which: str, vkey: str) -> None:
 def check_log(kept: KeptLog) -> records.LedgerReport:
     """Return what is right and wrong with a log; a log that cannot be read at all is a problem too."""
     where, size, kinds, open_ = str(kept.directory), 0, dict[str, int](), tuple[int, ...]()
-    problems = []
+    problems, pruned = [], 0
     try:
         key = parse_log_vkey(kept.vkey, where="vkey")
         # A friend's log of which nothing has come yet has no head; a directory that somebody names must.
         if reading.read_head(kept.directory, key).note or not kept.names:
             report = check.verify(kept.directory, key)
-            size, open_ = report.head.size, report.open
+            size, open_, pruned = report.head.size, report.open, report.pruned
             kinds = {str(kind): count for kind, count in report.kinds.items()}
             problems = [records.LedgerProblem(where=one.where, what=one.what) for one in report.problems]
     except F2FError as error:
@@ -53,7 +54,13 @@ def check_log(kept: KeptLog) -> records.LedgerReport:
         fork = "it has signed two histories; see `f2fbuild ledger evidence list`"
         problems.append(records.LedgerProblem(where="checkpoint", what=fork))
     return records.LedgerReport(
-        origin=kept.origin, path=where, size=size, kinds=kinds, open=open_, problems=tuple(problems)
+        origin=kept.origin,
+        path=where,
+        size=size,
+        kinds=kinds,
+        open=open_,
+        problems=tuple(problems),
+        pruned=pruned,
     )
 
 
@@ -63,6 +70,9 @@ def show_report(output: Output, kept: KeptLog, report: records.LedgerReport) -> 
     kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(report.kinds.items()))
     output.line(f"{verdict}  {marked(kept.title)}  {report.size} entries  {kinds}")
     output.line(f"  {marked(report.origin)}")
+    if report.pruned:
+        last = TILE_WIDTH + report.pruned - 1
+        output.line(f"  entries {TILE_WIDTH} to {last} are pruned: their hashes are here, not what they say")
     if report.open:
         output.line(f"  {len(report.open)} acceptances are open")
     for problem in report.problems:
