@@ -222,6 +222,7 @@ CALLS: dict[type[Request], tuple[Request, Reply]] = {
         job(state=JobState.CANCELLED, verdict=None, exit_code=5),
     ),
     requests.RetryJob: (requests.RetryJob(job=SHORT), running()),
+    requests.ChallengeJob: (requests.ChallengeJob(job=SHORT), running()),
     requests.ExplainJob: (requests.ExplainJob(job=SHORT), EXPLANATION),
     requests.ListJobs: (requests.ListJobs(limit=5), replies.Jobs(jobs=(job(),))),
     requests.Download: (

@@ -58,8 +58,9 @@ async def test_a_lazy_builder_that_waits_for_anothers_result_has_no_vote(scene: 
     copied = alice.asked(job, mallory)
     assert copied.state is AssignmentState.DONE
     assert copied.result == alice.asked(job, bob).result
-    assert copied.strikes == (Strike.BEHIND,)
+    # It has no bytes of its own either, though those of the honest builder are here.
+    assert copied.strikes == (Strike.BEHIND, Strike.WITHHELD)
     assert view.verdict is not None
     assert (view.verdict.kind, view.verdict.agree) == (VerdictKind.AGREE, 2)
     assert view.verdict.struck == (mallory.owner,)
-    assert any("no vote: behind" in line for line in summary(view))
+    assert any("no vote: behind, withheld" in line for line in summary(view))
