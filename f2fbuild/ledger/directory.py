@@ -28,11 +28,11 @@ from f2fbuild.ledger.disk import stage_file, sync_directories, write_file
 from f2fbuild.ledger.edge import Edge, grow, load_edge, partial_files
 from f2fbuild.ledger.files import (
     CHECKPOINT,
+    is_pruned,
     lock,
     path_of,
     read_entries,
     read_file,
-    read_pruned,
     remove_stale,
     sweep,
 )
@@ -153,12 +153,9 @@ class LogDirectory:
 
     def _leaf(self, index: int) -> bytes:
         """Return the hash of an entry, from the entry itself as long as that is here."""
-        if self._is_pruned(tiles.Bundle(index=index // TILE_WIDTH)):
+        if is_pruned(self.directory, tiles.Bundle(index=index // TILE_WIDTH)):
             return self.read_hash(0, index)
         return leaf_hash(self.entry(index))
-
-    def _is_pruned(self, resource: tiles.Resource) -> bool:
-        return isinstance(resource, tiles.Bundle) and 0 < resource.index < read_pruned(self.directory)
 
     def resource(self, path: str) -> bytes | None:
         """Return the bytes at `path` as tlog-tiles names it, or None when the log does not serve it.
@@ -174,7 +171,7 @@ class LogDirectory:
         wanted = tiles.parse_path(path)
         with self._lock:
             available = tiles.widest(wanted, self.size)
-            if wanted.width > available or self._is_pruned(wanted):
+            if wanted.width > available or is_pruned(self.directory, wanted):
                 return None
             return tiles.slice_to(wanted, self._read(replace(wanted, width=available)), available)
 

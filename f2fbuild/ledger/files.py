@@ -45,6 +45,11 @@ def read_pruned(directory: Path) -> int:
     return int(text)
 
 
+def is_pruned(directory: Path, resource: tiles.Resource) -> bool:
+    """Return whether a resource is a bundle that is no longer kept here; raises like `read_pruned`."""
+    return isinstance(resource, tiles.Bundle) and 0 < resource.index < read_pruned(directory)
+
+
 def begin(directory: Path, note: bytes) -> None:
     """Make `directory` a log with the checkpoint `note`, durable; empty bytes begin a mirror of nothing yet.
 

@@ -13,7 +13,7 @@ from f2fbuild.errors import FormatError, LedgerError, StorageError
 from f2fbuild.ledger import tiles
 from f2fbuild.ledger.checkpoint import Checkpoint, open_checkpoint
 from f2fbuild.ledger.entry import NodeCertificate
-from f2fbuild.ledger.files import CHECKPOINT, read_entries, read_file
+from f2fbuild.ledger.files import CHECKPOINT, is_pruned, read_entries, read_file
 from f2fbuild.ledger.proof import Proof, verify_proof
 from f2fbuild.ledger.review import bound_key
 from f2fbuild.limits import TILE_WIDTH
@@ -98,7 +98,7 @@ def read_edge(directory: Path, key: VerifierKey) -> tuple[Head, dict[tiles.Resou
 
 
 def read_resource(directory: Path, key: VerifierKey, wanted: tiles.Resource) -> bytes | None:
-    """Return a tile or bundle as it is served, None when the log has none so wide.
+    """Return a tile or bundle as it is served, None when the log has none so wide or it was pruned.
 
     Raises:
         LedgerError: see `read_head`.
@@ -107,7 +107,7 @@ def read_resource(directory: Path, key: VerifierKey, wanted: tiles.Resource) -> 
 
     def read(head: Head) -> bytes | None:
         available = tiles.widest(wanted, head.checkpoint.size)
-        if wanted.width > available:
+        if wanted.width > available or is_pruned(directory, wanted):
             return None
         data = read_file(directory, replace(wanted, width=available))
         try:

@@ -13,8 +13,9 @@ from f2fbuild.ledger.edge import Edge, grow, grow_by_leaves
 from f2fbuild.ledger.files import PRUNED, PrunedError
 from f2fbuild.ledger.mirror import Mirror
 from f2fbuild.ledger.proof import format_proof, parse_proof, verify_proof
+from f2fbuild.ledger.reading import read_resource
 from f2fbuild.ledger.retention import Keeping, Kept, prunable, to_prune
-from f2fbuild.ledger.tiles import Tile
+from f2fbuild.ledger.tiles import Bundle, Tile
 from f2fbuild.model.tree import leaf_hash
 from tests.ledger.ledger_helpers import ALICE
 from tests.ledger.test_ledger_mirror import Served, entries, serve
@@ -89,6 +90,7 @@ async def test_what_was_pruned_is_absent_and_everything_else_is_there(tmp_path: 
     for index in (1, 2, 3):
         assert served.mirror.resource(f"tile/entries/00{index}") is None
         assert served.mirror.resource(f"tile/entries/00{index}.p/7") is None
+        assert read_resource(tmp_path / "mirror", ALICE.vkey, Bundle(index=index)) is None
         assert not (tmp_path / f"mirror/tile/entries/00{index}").exists()
         assert served.mirror.resource(f"tile/0/00{index}") == served.log.resource(f"tile/0/00{index}")
     for path in ("tile/entries/000", "tile/entries/004.p/76", "tile/1/000.p/4", "checkpoint"):
