@@ -27,6 +27,7 @@ CALLS: dict[str, type[Request]] = {
     "divergence-show": requests.GetDivergence,
     "log-list": requests.ListLogs,
     "log-import": requests.ImportLogs,
+    "log-witnessing": requests.GetWitnessing,
     "log-policy": requests.GetTlogPolicy,
 }
 """Calls with one reply, by the last part of their path `/v1/NAME`."""

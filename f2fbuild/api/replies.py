@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from f2fbuild.api.cosigned import Cosigned
 from f2fbuild.model.job import AssignmentState, JobClass, JobState
 from f2fbuild.model.verdict import VerdictKind
 from f2fbuild.model.vote import ChallengeState, Strike
@@ -335,6 +336,20 @@ class Imported(Reply, frozen=True, kw_only=True, tag="f2fbuild.imported/1"):
     logs: tuple[ImportedLog, ...]
 
 
+class Witnessing(Reply, frozen=True, kw_only=True, tag="f2fbuild.witnessing/1"):
+    """The newest head of a log with its cosignatures; `keys` are this node's witness and mirror key.
+
+    `given` is what they said last of each log, `problems` why outside witnesses do not cosign.
+    """
+
+    origin: str
+    note: str
+    keys: tuple[str, str]
+    cosigned: tuple[Cosigned, ...]
+    given: tuple[Cosigned, ...]
+    problems: tuple[str, ...]
+
+
 class TlogPolicy(Reply, frozen=True, kw_only=True, tag="f2fbuild.tlog-policy/1"):
     """A C2SP tlog-policy for the log `origin`."""
 
@@ -372,5 +387,6 @@ AnyReply: TypeAlias = (
     | Logs
     | Imported
     | TlogPolicy
+    | Witnessing
     | ErrorReply
 )

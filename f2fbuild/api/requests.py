@@ -162,6 +162,12 @@ class ImportLogs(Request, frozen=True, kw_only=True):
     file: str
 
 
+class GetWitnessing(Request, frozen=True, kw_only=True):
+    """Ask who cosigned a log and what this node cosigned; an empty origin is this node's own log."""
+
+    origin: str = ""
+
+
 class GetTlogPolicy(Request, frozen=True, kw_only=True):
     """Ask which witnesses make a head of a log believable; an empty origin is this node's own log."""
 

@@ -5,6 +5,7 @@ As in `api.replies`: `schema` names and versions each record; sizes are entries;
 
 import msgspec
 
+from f2fbuild.api.cosigned import Cosigned
 from f2fbuild.api.replies import Finding, Reply
 
 
@@ -71,12 +72,16 @@ class LedgerServed(Reply, frozen=True, kw_only=True, tag="f2fbuild.ledger-served
 
 
 class LedgerCheckpoint(Reply, frozen=True, kw_only=True, tag="f2fbuild.ledger-checkpoint/1"):
-    """The newest signed head of a log; `root` is hexadecimal, `note` the signed text verbatim."""
+    """The newest signed head of a log; `root` is hexadecimal, `note` the signed text verbatim.
+
+    `cosigned` says whose the cosignatures in it are.
+    """
 
     origin: str
     size: int
     root: str
     note: str
+    cosigned: tuple[Cosigned, ...] = ()
 
 
 class LedgerProblem(msgspec.Struct, frozen=True, kw_only=True):

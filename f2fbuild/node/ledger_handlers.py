@@ -14,8 +14,9 @@ from f2fbuild.audit.policy_text import format_policy
 from f2fbuild.errors import UsageError
 from f2fbuild.ledger.carried import Carried
 from f2fbuild.ledger.checkpoint import parse_log_vkey
-from f2fbuild.model.vkey import VerifierKey
+from f2fbuild.model.vkey import VerifierKey, format_vkey
 from f2fbuild.node.parts import Parts
+from f2fbuild.node.witness_views import witnessing_view
 from f2fbuild.store.files import open_regular
 
 
@@ -29,6 +30,7 @@ class LedgerHandlers:
         self.table: dict[type[Request], Callable[[Any], Awaitable[Reply]]] = {
             requests.ImportLogs: self._import,
             requests.GetTlogPolicy: self._policy,
+            requests.GetWitnessing: self._witnessing,
         }
 
     async def _import(self, request: requests.ImportLogs) -> replies.Imported:
@@ -51,6 +53,12 @@ class LedgerHandlers:
                 witnesses.setdefault(friend.owner, {})[friend.node] = verified.certificate.witness
         text = format_policy(log, witnesses, self._parts.friendships.independent)
         return replies.TlogPolicy(origin=log.name, text=text)
+
+    async def _witnessing(self, request: requests.GetWitnessing) -> replies.Witnessing:
+        origin = request.origin or self._parts.identity.origin
+        key, _ = self._log(origin)
+        log = self._parts.log if key == self._parts.log.key else self._parts.follower.kept(format_vkey(key))
+        return witnessing_view(self._parts, key, log.checkpoint() if log else b"")
 
     def _log(self, origin: str) -> tuple[VerifierKey, str]:
         """Return the key of a log kept here, and its owner."""

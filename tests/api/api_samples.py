@@ -3,6 +3,7 @@
 from typing import Any
 
 from f2fbuild.api import replies, requests
+from f2fbuild.api.cosigned import Cosigned
 from f2fbuild.api.replies import Reply
 from f2fbuild.api.requests import Request
 from f2fbuild.model.job import AssignmentState, JobClass, JobState
@@ -188,6 +189,22 @@ LOGS = replies.Logs(
         ),
     ),
 )
+COSIGNED = Cosigned(
+    origin=ORIGIN,
+    name="bob@elm",
+    role="witness",
+    vkey="f2fbuild.invalid/witness/ab+01+BA==",
+    size=7,
+    time=600,
+)
+WITNESSING = replies.Witnessing(
+    origin=ORIGIN,
+    note=f"{ORIGIN}\n7\nAAAA\n",
+    keys=("f2fbuild.invalid/witness/cd+01+BA==", "f2fbuild.invalid/mirror/ef+01+BA=="),
+    cosigned=(COSIGNED,),
+    given=(COSIGNED,),
+    problems=("example: cannot be reached",),
+)
 IMPORTED = replies.Imported(
     logs=(replies.ImportedLog(origin="o", name="bob@elm", state="advanced", size=7, detail=""),)
 )
@@ -233,6 +250,7 @@ CALLS: dict[type[Request], tuple[Request, Reply]] = {
     requests.GetDivergence: (requests.GetDivergence(job=SHORT), DIVERGENCE),
     requests.ListLogs: (requests.ListLogs(), LOGS),
     requests.ImportLogs: (requests.ImportLogs(file="/media/stick/logs.tar"), IMPORTED),
+    requests.GetWitnessing: (requests.GetWitnessing(), WITNESSING),
     requests.GetTlogPolicy: (
         requests.GetTlogPolicy(origin=LOGS.logs[0].origin),
         replies.TlogPolicy(origin=LOGS.logs[0].origin, text="log x\nquorum none\n"),

@@ -270,7 +270,11 @@ def log_view(node: NodeKeys, name: str, directory: Path, *, frozen: bool = False
 
 def with_logs(*logs: replies.Log) -> dict[type[requests.Request], replies.Reply]:
     friend = peer(alias="robert", node="elm", origin=BOB.origin)
+    nothing = replies.Witnessing(
+        origin=BOB.origin, note="", keys=("", ""), cosigned=(), given=(), problems=()
+    )
     return {
+        requests.GetWitnessing: nothing,
         requests.ListLogs: replies.Logs(logs=logs, findings=()),
         requests.ListPeers: replies.Peers(peers=(friend,), refused=()),
     }

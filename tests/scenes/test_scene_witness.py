@@ -8,10 +8,11 @@ import pytest
 import trio
 
 from f2fbuild import limits
+from f2fbuild.api import replies, requests
 from f2fbuild.api.web import open_web, serve_web
 from f2fbuild.api.witness import create_witness_app
 from f2fbuild.audit.found import EQUIVOCATION
-from f2fbuild.errors import ConfigurationError
+from f2fbuild.errors import ConfigurationError, UsageError
 from f2fbuild.ledger import entry, evidence
 from f2fbuild.ledger.add_checkpoint import AddCheckpoint, format_request
 from f2fbuild.ledger.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
@@ -388,3 +389,39 @@ async def test_the_key_of_a_log_is_no_witness(scene: Scene) -> None:
     fresh = Witnessing(alice.parts, alice.watch, alice.told.append)
     with pytest.raises(ConfigurationError, match="not the key of a cosigner"):
         fresh.outside.grew()
+
+
+async def test_the_owner_sees_who_cosigned_and_what_was_cosigned(scene: Scene) -> None:
+    alice, bob = await scene.cast("alice", "bob")
+    await cosigned(alice, bob)
+    await cosigned(bob, alice)
+    seen = await alice.api(requests.GetWitnessing())
+    assert isinstance(seen, replies.Witnessing)
+    log = alice.parts.log
+    assert open_checkpoint(seen.note.encode(), log.key) == log.head
+    assert lines(alice, seen.note.encode()) == {key.name for key in keys_of(bob)}
+    assert seen.keys == tuple(format_vkey(key) for key in keys_of(alice))
+    assert {(one.name.split("@")[0], one.role, one.size) for one in seen.cosigned} == {
+        ("bob", "witness", log.size),
+        ("bob", "mirror", log.size),
+    }
+    assert {(one.name.split("@")[0], one.role, one.size) for one in seen.given} == {
+        ("bob", "witness", bob.parts.log.size),
+        ("bob", "mirror", bob.parts.log.size),
+    }
+    assert seen.problems == ()
+    # A friend's log: here this node itself is one of the cosigners.
+    friend = await alice.api(requests.GetWitnessing(origin=bob.parts.identity.origin))
+    assert isinstance(friend, replies.Witnessing)
+    assert {one.name for one in friend.cosigned} == {"this node"}
+    with pytest.raises(UsageError):
+        await alice.api(requests.GetWitnessing(origin=STRANGER.origin))
+
+
+async def test_a_log_of_which_nothing_came_has_no_head(scene: Scene) -> None:
+    alice = await scene.start("alice")
+    assert scene.paths_of("dave")
+    friend = next(one for one, _, _ in alice.parts.friendships.all() if one.alias == "dave")
+    seen = await alice.api(requests.GetWitnessing(origin=friend.vkey.partition("+")[0]))
+    assert isinstance(seen, replies.Witnessing)
+    assert (seen.note, seen.cosigned) == ("", ())

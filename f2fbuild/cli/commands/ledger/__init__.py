@@ -8,12 +8,13 @@ import click
 
 from f2fbuild.cli.commands.ledger.auditing import audit
 from f2fbuild.cli.commands.ledger.checking import verify
-from f2fbuild.cli.commands.ledger.entries import checkpoint, show
+from f2fbuild.cli.commands.ledger.entries import show
 from f2fbuild.cli.commands.ledger.evidence import evidence
 from f2fbuild.cli.commands.ledger.exporting import export, import_
 from f2fbuild.cli.commands.ledger.listing import log
 from f2fbuild.cli.commands.ledger.proving import proof
 from f2fbuild.cli.commands.ledger.serving import serve
+from f2fbuild.cli.commands.ledger.witnessing import checkpoint, witness
 
 
 @click.group()
@@ -25,5 +26,5 @@ def ledger() -> None:
     """
 
 
-for _command in (log, show, proof, checkpoint, verify, audit, evidence, export, import_, serve):
+for _command in (log, show, proof, checkpoint, witness, verify, audit, evidence, export, import_, serve):
     ledger.add_command(_command)

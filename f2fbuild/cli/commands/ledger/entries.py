@@ -1,4 +1,4 @@
-"""`f2fbuild ledger show` and `checkpoint`: what stands in a log, verbatim."""
+"""`f2fbuild ledger show`: what stands in a log, verbatim."""
 
 import sys
 from pathlib import Path
@@ -7,7 +7,7 @@ import click
 
 from f2fbuild.cli import records
 from f2fbuild.cli.commands.ledger.describe import describe
-from f2fbuild.cli.commands.ledger.which import KeptLog, find, log_argument, log_option, vkey_option
+from f2fbuild.cli.commands.ledger.which import KeptLog, find, log_option, vkey_option
 from f2fbuild.cli.main import command
 from f2fbuild.cli.output import Output, marked, printable_lines
 from f2fbuild.errors import FormatError, LedgerError, UsageError
@@ -75,27 +75,6 @@ def show(
         output.line(f"signed    by {statement_key.hex()}")
         output.line(f"payload   {marked(envelope.payload_type)}, {len(envelope.payload)} bytes")
         click.echo(printable_lines(envelope.payload.decode("utf-8", "replace")))
-
-
-@click.command()
-@log_argument
-@vkey_option
-@command
-def checkpoint(output: Output, *, which: str, vkey: str) -> None:
-    """Print the newest signed head of LOG, its signature verified."""
-    kept, key = find(which, vkey)
-    head = reading.read_head(kept.directory, key)
-    if output.json:
-        output.reply(
-            records.LedgerCheckpoint(
-                origin=kept.origin,
-                size=head.checkpoint.size,
-                root=head.checkpoint.root.hex(),
-                note=head.note.decode(),
-            )
-        )
-    else:
-        verbatim(head.note)
 
 
 def statement_key_of(kept: KeptLog, key: VerifierKey) -> bytes:
