@@ -26,7 +26,8 @@ from f2fbuild.ledger.review import Broken, Reviewed, review
 from f2fbuild.model.friend import Friend
 from f2fbuild.model.vkey import VerifierKey
 from f2fbuild.net.exchange import Exchange
-from f2fbuild.net.messages import GetHead, GetLogResource, Head, LogResource, NoHead, Request
+from f2fbuild.net.ledger_messages import GetHead, GetLogResource, Head, LogResource, NoHead
+from f2fbuild.net.messages import Request
 
 
 class Reach(Protocol):

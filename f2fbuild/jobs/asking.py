@@ -39,13 +39,13 @@ from f2fbuild.net.messages import (
     JobLog,
     JobRevealed,
     JobState,
-    Message,
     NoJob,
     OfferAccepted,
     OfferJob,
     OfferRefused,
 )
 from f2fbuild.net.signed import Kind as MessageKind
+from f2fbuild.net.wire import Message
 
 _CLAIMS = {
     "preparing": AssignmentEvent.PREPARE,

@@ -10,13 +10,7 @@ from f2fbuild.jobs.desk import Desk
 from f2fbuild.jobs.friends import BROKEN
 from f2fbuild.jobs.queue import Assignment, Job
 from f2fbuild.net.exchange import PeerFailureError
-from f2fbuild.net.messages import (
-    CancelJob,
-    CommitmentsSeen,
-    JobCancelled,
-    ShowCommitments,
-    ShownCommitment,
-)
+from f2fbuild.net.messages import CancelJob, CommitmentsSeen, JobCancelled, ShowCommitments, ShownCommitment
 from f2fbuild.net.signed import Kind, SignedMessage, sign_message
 
 

@@ -14,7 +14,8 @@ import msgspec
 
 from f2fbuild import limits
 from f2fbuild.errors import FormatError, LocalProtocolError
-from f2fbuild.net.messages import Answer, Message, Request
+from f2fbuild.net.messages import Answer, Request
+from f2fbuild.net.wire import Message
 
 _LENGTH: Final = struct.Struct(">I")
 PREFIX_BYTES: Final = _LENGTH.size

@@ -13,7 +13,8 @@ import trio
 
 from f2fbuild.errors import F2FError, FormatError, RemoteProtocolError
 from f2fbuild.net import codec
-from f2fbuild.net.messages import Failure, Message
+from f2fbuild.net.messages import Failure
+from f2fbuild.net.wire import Message
 
 M = TypeVar("M", bound=Message)
 

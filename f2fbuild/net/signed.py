@@ -17,7 +17,7 @@ from f2fbuild.errors import FormatError
 from f2fbuild.model import canonical, envelope
 from f2fbuild.model.digest import sha256_hex
 from f2fbuild.model.signing import SigningKey
-from f2fbuild.net.messages import Count, Digest
+from f2fbuild.net.wire import Count, Digest
 
 _WHERE: Final = "signed message"
 Nonce: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{32}\Z")]

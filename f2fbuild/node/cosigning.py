@@ -26,7 +26,8 @@ from f2fbuild.model.friend import Friend
 from f2fbuild.model.tree import prove_consistency, range_root
 from f2fbuild.model.vkey import format_vkey
 from f2fbuild.net.exchange import Exchange
-from f2fbuild.net.messages import AddCosignatures, CosignaturesSeen, Request
+from f2fbuild.net.ledger_messages import AddCosignatures, CosignaturesSeen
+from f2fbuild.net.messages import Request
 
 
 class Links(Protocol):

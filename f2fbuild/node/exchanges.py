@@ -18,25 +18,28 @@ from f2fbuild.ledger.log import Log
 from f2fbuild.ledger.mirror import Mirror
 from f2fbuild.net import transfer
 from f2fbuild.net.exchange import Exchange
-from f2fbuild.net.messages import (
+from f2fbuild.net.ledger_messages import (
     AddCosignatures,
     AnnounceHead,
+    EvidenceSeen,
+    GetHead,
+    GetLogResource,
+    Head,
+    HeadSeen,
+    LogResource,
+    NoHead,
+    NoLogResource,
+    ShowEvidence,
+)
+from f2fbuild.net.messages import (
     CancelJob,
     Challenge,
     CommitmentsSeen,
-    EvidenceSeen,
     Failure,
     FollowJob,
-    GetHead,
-    GetLogResource,
     HaveBlobs,
-    Head,
-    HeadSeen,
     JobCancelled,
-    LogResource,
-    NoHead,
     NoJob,
-    NoLogResource,
     OfferAccepted,
     OfferJob,
     OfferRefused,
@@ -44,7 +47,6 @@ from f2fbuild.net.messages import (
     Refuse,
     Request,
     ShowCommitments,
-    ShowEvidence,
     WantBlob,
 )
 from f2fbuild.net.signed import Kind, open_message

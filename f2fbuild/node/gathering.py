@@ -19,7 +19,8 @@ from f2fbuild.ledger.log import Log
 from f2fbuild.ledger.note import parse_note
 from f2fbuild.model.tree import range_root
 from f2fbuild.model.vkey import VerifierKey
-from f2fbuild.net.messages import AddCosignatures, CosignaturesSeen, Failure
+from f2fbuild.net.ledger_messages import AddCosignatures, CosignaturesSeen
+from f2fbuild.net.messages import Failure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,7 +29,7 @@ from f2fbuild.ledger.guard import (
 )
 from f2fbuild.ledger.memory import HeadMemory
 from f2fbuild.model.tree import range_root
-from f2fbuild.net.messages import GetHead, Head
+from f2fbuild.net.ledger_messages import GetHead, Head
 from f2fbuild.node.reach import Reach
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ from f2fbuild.jobs.schedule import Candidate
 from f2fbuild.jobs.tasks import OPEN_STATES
 from f2fbuild.net.exchange import Exchange
 from f2fbuild.net.frames import GoAwayReason
-from f2fbuild.net.messages import AnnounceHead, Refuse, Request
+from f2fbuild.net.ledger_messages import AnnounceHead
+from f2fbuild.net.messages import Refuse, Request
 from f2fbuild.trust.policy import Refusal, Right
 
 if TYPE_CHECKING:

@@ -19,7 +19,8 @@ from f2fbuild.errors import F2FError
 from f2fbuild.ledger.evidence import COSIGNERS, HiddenFinding, Vouch, check
 from f2fbuild.model.friend import Friend
 from f2fbuild.net.exchange import Exchange
-from f2fbuild.net.messages import EvidenceSeen, Failure, Request, ShowEvidence
+from f2fbuild.net.ledger_messages import EvidenceSeen, ShowEvidence
+from f2fbuild.net.messages import Failure, Request
 
 
 class Links(Protocol):

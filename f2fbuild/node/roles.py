@@ -13,7 +13,7 @@ from f2fbuild.errors import RefusedError
 from f2fbuild.jobs.engine import BuildOrder, BuildReport, Prepared, Progress
 from f2fbuild.model.job import BuildDefinition
 from f2fbuild.model.outcome import Product
-from f2fbuild.net import messages
+from f2fbuild.net import ledger_messages, messages
 from f2fbuild.net.exchange import Exchange
 from f2fbuild.net.messages import Failure, OfferRefused, Request
 from f2fbuild.node.exchanges import Exchanges
@@ -37,12 +37,12 @@ JOBS_AND_ARTIFACTS: frozenset[type[Request]] = frozenset(
 """What friends may not ask of an auditor."""
 LOGS_AND_NEWS: frozenset[type[Request]] = frozenset(
     {
-        messages.GetHead,
-        messages.GetLogResource,
-        messages.AnnounceHead,
+        ledger_messages.GetHead,
+        ledger_messages.GetLogResource,
+        ledger_messages.AnnounceHead,
         messages.Refuse,
-        messages.ShowEvidence,
-        messages.AddCosignatures,
+        ledger_messages.ShowEvidence,
+        ledger_messages.AddCosignatures,
     }
 )
 """What an auditor answers as every node does."""

@@ -21,7 +21,7 @@ from f2fbuild.model.friend import Friend
 from f2fbuild.model.svr import decode_result
 from f2fbuild.model.vkey import format_vkey
 from f2fbuild.net.exchange import Exchange
-from f2fbuild.net.messages import GetHead, HeadSeen
+from f2fbuild.net.ledger_messages import GetHead, HeadSeen
 from f2fbuild.node.identity import load_identity
 from f2fbuild.node.parts import Parts
 from tests.ledger.ledger_helpers import ALICE as STRANGER

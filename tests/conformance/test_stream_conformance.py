@@ -12,7 +12,8 @@ from f2fbuild.net.connection import Link
 from f2fbuild.net.exchange import Exchange
 from f2fbuild.net.frames import ResetReason
 from f2fbuild.net.handshake import PeerId
-from f2fbuild.net.messages import GetHead, Request
+from f2fbuild.net.ledger_messages import GetHead
+from f2fbuild.net.messages import Request
 from f2fbuild.net.streams import LinkStream
 from tests.net.netpair import linked, settings
 

@@ -7,8 +7,9 @@ import trio
 from f2fbuild.net.connection import Link
 from f2fbuild.net.exchange import Exchange
 from f2fbuild.net.handshake import PeerId, Secured
+from f2fbuild.net.ledger_messages import Head
 from f2fbuild.net.listener import serve
-from f2fbuild.net.messages import BlobChunk, Head, Request, WantBlob
+from f2fbuild.net.messages import BlobChunk, Request, WantBlob
 from tests.net.netpair import ALICE, BOB, EVE, Friends, settings
 
 

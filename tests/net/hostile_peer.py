@@ -15,7 +15,9 @@ from f2fbuild.net import codec, records
 from f2fbuild.net.connection import Link
 from f2fbuild.net.frames import FrameType, format_frame
 from f2fbuild.net.handshake import Identity, Secured, tai64n
-from f2fbuild.net.messages import GetHead, Head, Hello, Message
+from f2fbuild.net.ledger_messages import GetHead, Head
+from f2fbuild.net.messages import Hello
+from f2fbuild.net.wire import Message
 from tests.net.netpair import ALICE, EVE, dial_in, settings
 
 _PIPE = -1

@@ -7,7 +7,8 @@ import trio
 
 from f2fbuild.net.exchange import Exchange
 from f2fbuild.net.handshake import PeerId
-from f2fbuild.net.messages import Head, Request
+from f2fbuild.net.ledger_messages import Head
+from f2fbuild.net.messages import Request
 from f2fbuild.net.peers import Peers, PeersSettings
 from tests.net.netpair import ALICE, BOB, Friends, settings
 

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from f2fbuild import limits
 from f2fbuild.errors import FormatError, LocalProtocolError
-from f2fbuild.net import codec, messages
-from f2fbuild.net.messages import Answer, BlobChunk, Hello, Message, NoLogResource, Request, WantBlob
+from f2fbuild.net import codec, ledger_messages, messages
+from f2fbuild.net.ledger_messages import NoLogResource
+from f2fbuild.net.messages import Answer, BlobChunk, Hello, Request, WantBlob
+from f2fbuild.net.wire import Message
 
 DIGEST = "ab" * 32
 _WORDS = st.from_regex(r"[a-z][a-z0-9._-]{0,63}", fullmatch=True)
@@ -31,7 +33,8 @@ _COMMITMENT = st.builds(
 _MARKS = st.binary(min_size=16, max_size=16)
 _HOPS = st.integers(min_value=0, max_value=2)
 _LINES = st.lists(
-    st.builds(messages.HeadLine, log=_HASHES, size=_COUNTS, mark=_MARKS, hops=st.integers(0, 3)), max_size=3
+    st.builds(ledger_messages.HeadLine, log=_HASHES, size=_COUNTS, mark=_MARKS, hops=st.integers(0, 3)),
+    max_size=3,
 )
 _VECTOR = {"have": _LINES, "total": _MARKS, "whole": st.booleans(), "again": st.booleans()}
 
@@ -45,26 +48,31 @@ MESSAGES = st.one_of(
     st.builds(messages.Challenge, job_id=_DIGESTS, nonce=_HASHES),
     st.builds(messages.ChallengeAnswered, job_id=_DIGESTS, digest=_DIGESTS),
     st.builds(
-        messages.AnnounceHead, checkpoint=_BYTES, public=_HASHES, hops=st.integers(min_value=0, max_value=2)
+        ledger_messages.AnnounceHead,
+        checkpoint=_BYTES,
+        public=_HASHES,
+        hops=st.integers(min_value=0, max_value=2),
     ),
     st.builds(
-        messages.GetHead,
+        ledger_messages.GetHead,
         origin=st.text(min_size=1, max_size=100),
         salt=st.binary(min_size=16, max_size=16),
         known=st.lists(st.binary(min_size=8, max_size=8), max_size=5),
     ),
-    st.builds(messages.AddCosignatures, cosigned=_BYTES),
-    st.just(messages.CosignaturesSeen()),
-    st.builds(messages.SwapHeads, **_VECTOR),
+    st.builds(ledger_messages.AddCosignatures, cosigned=_BYTES),
+    st.just(ledger_messages.CosignaturesSeen()),
+    st.builds(ledger_messages.SwapHeads, **_VECTOR),
     st.builds(
-        messages.HeadsSwapped,
-        heads=st.lists(st.builds(messages.GivenHead, checkpoint=_BYTES, public=_HASHES, hops=_HOPS)),
+        ledger_messages.HeadsSwapped,
+        heads=st.lists(st.builds(ledger_messages.GivenHead, checkpoint=_BYTES, public=_HASHES, hops=_HOPS)),
         **_VECTOR,
     ),
-    st.builds(messages.TuneHeads, graft=st.lists(_HASHES, max_size=3), prune=st.lists(_HASHES, max_size=3)),
-    st.builds(messages.GetConsistency, origin=st.just("x"), old=_COUNTS, new=_COUNTS, hops=_HOPS),
-    st.builds(messages.ConsistencyShown, prefix_root=_HASHES, hashes=st.lists(_HASHES, max_size=63)),
-    st.just(messages.NoConsistency()),
+    st.builds(
+        ledger_messages.TuneHeads, graft=st.lists(_HASHES, max_size=3), prune=st.lists(_HASHES, max_size=3)
+    ),
+    st.builds(ledger_messages.GetConsistency, origin=st.just("x"), old=_COUNTS, new=_COUNTS, hops=_HOPS),
+    st.builds(ledger_messages.ConsistencyShown, prefix_root=_HASHES, hashes=st.lists(_HASHES, max_size=63)),
+    st.just(ledger_messages.NoConsistency()),
     st.builds(messages.Failure, code=_WORDS, detail=_TEXTS),
     st.just(NoLogResource()),
 )

@@ -7,7 +7,8 @@ import trio.testing
 from f2fbuild.errors import RemoteProtocolError
 from f2fbuild.net import codec
 from f2fbuild.net.exchange import Exchange, ExchangeFinishedError, LinkClosedError, PeerFailureError
-from f2fbuild.net.messages import BlobChunk, Failure, GetHead, Head, HeadSeen, NoHead
+from f2fbuild.net.ledger_messages import GetHead, Head, HeadSeen, NoHead
+from f2fbuild.net.messages import BlobChunk, Failure
 
 _Stream = trio.StapledStream[trio.testing.MemorySendStream, trio.testing.MemoryReceiveStream]
 

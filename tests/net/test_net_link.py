@@ -14,17 +14,8 @@ from f2fbuild.net import connection
 from f2fbuild.net.exchange import Exchange, ExchangeResetError, LinkClosedError
 from f2fbuild.net.frames import GoAwayReason
 from f2fbuild.net.handshake import PeerId
-from f2fbuild.net.messages import (
-    BlobChunk,
-    GetHead,
-    Head,
-    HeadSeen,
-    Hello,
-    NoHead,
-    NoLogResource,
-    Request,
-    WantBlob,
-)
+from f2fbuild.net.ledger_messages import GetHead, Head, HeadSeen, NoHead, NoLogResource
+from f2fbuild.net.messages import BlobChunk, Hello, Request, WantBlob
 from f2fbuild.net.streams import Unread
 from tests.net.netpair import ALICE, BOB, Recorder, linked, settings
 

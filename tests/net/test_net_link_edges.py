@@ -9,7 +9,8 @@ import trio.testing
 from f2fbuild.net.connection import Link
 from f2fbuild.net.exchange import Exchange
 from f2fbuild.net.handshake import PeerId, respond
-from f2fbuild.net.messages import GetHead, Head, Request
+from f2fbuild.net.ledger_messages import GetHead, Head
+from f2fbuild.net.messages import Request
 from tests.net.netpair import ALICE, BOB, Friends, dial_in, linked, settings
 
 QUESTION = GetHead(origin="o")

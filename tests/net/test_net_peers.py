@@ -19,7 +19,8 @@ from f2fbuild.net.exchange import Exchange, LinkClosedError
 from f2fbuild.net.frames import GoAwayReason
 from f2fbuild.net.handshake import Identity, PeerId, tai64n
 from f2fbuild.net.hints import Hint
-from f2fbuild.net.messages import GetHead, Head, Request
+from f2fbuild.net.ledger_messages import GetHead, Head
+from f2fbuild.net.messages import Request
 from f2fbuild.net.peers import NotConnectedError, Peers, PeersSettings
 from tests.net.netpair import ALICE, BOB, EVE, Friends, settings
 

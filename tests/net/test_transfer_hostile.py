@@ -12,8 +12,10 @@ from f2fbuild.model.digest import sha256_hex
 from f2fbuild.model.tree import leaf_hash
 from f2fbuild.net.chunks import ChunkTree
 from f2fbuild.net.exchange import Exchange, PeerFailureError
-from f2fbuild.net.messages import BlobChunk, BlobManifest, Failure, HeadSeen, Message, NoBlob, WantBlob
+from f2fbuild.net.ledger_messages import HeadSeen
+from f2fbuild.net.messages import BlobChunk, BlobManifest, Failure, NoBlob, WantBlob
 from f2fbuild.net.transfer import fetch_blob
+from f2fbuild.net.wire import Message
 from f2fbuild.store.blobs import BlobStore
 from tests.net.transfer_wires import WIRES, Handler, Recording, bending, scripted, serving, wire
 

@@ -11,8 +11,8 @@ import trio
 from f2fbuild.errors import F2FError
 from f2fbuild.limits import CHUNK_BYTES
 from f2fbuild.net.exchange import Exchange
-from f2fbuild.net.messages import Message
 from f2fbuild.net.transfer import fetch_blob
+from f2fbuild.net.wire import Message
 from f2fbuild.store.blobs import BlobStore
 from tests.net.transfer_wires import Recording, answer, ask, serving, wire
 

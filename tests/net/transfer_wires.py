@@ -12,9 +12,10 @@ from f2fbuild.net.connection import Link, LinkSettings
 from f2fbuild.net.exchange import Exchange
 from f2fbuild.net.frames import GoAwayReason
 from f2fbuild.net.handshake import Gate, Identity, Secured, initiate, respond, tai64n
-from f2fbuild.net.messages import BlobChunk, BlobManifest, HaveBlobs, Message, WantBlob
+from f2fbuild.net.messages import BlobChunk, BlobManifest, HaveBlobs, WantBlob
 from f2fbuild.net.noise import PrivateKey
 from f2fbuild.net.transfer import OpenExchange, serve_blob, serve_held
+from f2fbuild.net.wire import Message
 from f2fbuild.store.blobs import BlobStore
 
 CLIENT, SERVER = "c" * 64, "5" * 64

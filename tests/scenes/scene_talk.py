@@ -10,8 +10,9 @@ from f2fbuild.jobs.queue import Job
 from f2fbuild.jobs.submit import Wanted
 from f2fbuild.jobs.telling import signed
 from f2fbuild.model.job import JobClass
-from f2fbuild.net.messages import Message, OfferJob, Request
+from f2fbuild.net.messages import OfferJob, Request
 from f2fbuild.net.signed import Kind
+from f2fbuild.net.wire import Message
 from f2fbuild.node.parts import Parts
 from tests.scenes.scene_engine import TARGET, Workbench
 from tests.scenes.scene_node import Scene, SceneNode

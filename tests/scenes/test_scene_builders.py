@@ -12,23 +12,23 @@ from f2fbuild.api import requests
 from f2fbuild.errors import StorageError
 from f2fbuild.model.job import AssignmentState, JobState
 from f2fbuild.net.exchange import Exchange
+from f2fbuild.net.ledger_messages import HeadSeen
 from f2fbuild.net.messages import (
     CancelJob,
     Failure,
     FollowJob,
-    HeadSeen,
     JobCancelled,
     JobClosed,
     JobCommitted,
     JobLog,
     JobRevealed,
-    Message,
     NoJob,
     OfferAccepted,
     OfferJob,
     Request,
     ShowCommitments,
 )
+from f2fbuild.net.wire import Message
 from f2fbuild.node.parts import Parts
 from tests.scenes.scene_engine import Gate, Workbench
 from tests.scenes.scene_node import Scene, until

@@ -19,7 +19,9 @@ from f2fbuild.ledger.proof import format_proof
 from f2fbuild.model.friend import Friend
 from f2fbuild.model.signing import Role
 from f2fbuild.model.vkey import format_vkey
-from f2fbuild.net.messages import EvidenceSeen, Failure, Message, ShowEvidence
+from f2fbuild.net.ledger_messages import EvidenceSeen, ShowEvidence
+from f2fbuild.net.messages import Failure
+from f2fbuild.net.wire import Message
 from f2fbuild.node.identity import Identity, load_identity
 from f2fbuild.node.passing import Judgement
 from f2fbuild.trust.node_keys import role_key

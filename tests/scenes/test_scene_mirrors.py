@@ -9,7 +9,8 @@ from f2fbuild.ledger import tiles
 from f2fbuild.ledger.checkpoint import open_checkpoint, parse_log_vkey
 from f2fbuild.ledger.mirror import Mirror
 from f2fbuild.ledger.note import format_note, open_note, sign
-from f2fbuild.net.messages import Failure, GetHead, GetLogResource, Head, LogResource, NoHead, NoLogResource
+from f2fbuild.net.ledger_messages import GetHead, GetLogResource, Head, LogResource, NoHead, NoLogResource
+from f2fbuild.net.messages import Failure
 from tests.ledger.ledger_helpers import ALICE as STRANGER
 from tests.scenes.scene_node import Scene, SceneNode, until
 from tests.scenes.scene_talk import ask

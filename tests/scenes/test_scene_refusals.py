@@ -12,7 +12,6 @@ from f2fbuild.net.messages import (
     CancelJob,
     FollowJob,
     HaveBlobs,
-    Message,
     NoBlob,
     NoJob,
     OfferAccepted,
@@ -22,6 +21,7 @@ from f2fbuild.net.messages import (
     WantBlob,
 )
 from f2fbuild.net.signed import Kind
+from f2fbuild.net.wire import Message
 from f2fbuild.node.parts import Parts
 from tests.scenes import scene_engine as engine
 from tests.scenes.scene_engine import Gate, Workbench

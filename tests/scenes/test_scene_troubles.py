@@ -14,17 +14,14 @@ from f2fbuild.jobs.telling import signed
 from f2fbuild.ledger import entry as entries
 from f2fbuild.model.job import AssignmentState, JobClass, JobState
 from f2fbuild.model.outcome import ClosingReason
+from f2fbuild.net.ledger_messages import GetHead, GetLogResource, NoHead, NoLogResource
 from f2fbuild.net.messages import (
     CancelJob,
     Failure,
     FollowJob,
-    GetHead,
-    GetLogResource,
     HaveBlobs,
     JobCancelled,
-    NoHead,
     NoJob,
-    NoLogResource,
     OfferAccepted,
     OfferRefused,
 )

@@ -23,7 +23,9 @@ from f2fbuild.ledger.note import parse_note
 from f2fbuild.model.signing import SigningKey
 from f2fbuild.model.tree import EMPTY_ROOT
 from f2fbuild.model.vkey import VerifierKey, format_vkey
-from f2fbuild.net.messages import AddCosignatures, CosignaturesSeen, Failure, GetHead, Head, Message
+from f2fbuild.net.ledger_messages import AddCosignatures, CosignaturesSeen, GetHead, Head
+from f2fbuild.net.messages import Failure
+from f2fbuild.net.wire import Message
 from f2fbuild.node import clock
 from f2fbuild.node.config import WitnessSettings
 from f2fbuild.node.identity import load_identity
