@@ -43,6 +43,9 @@ LOGS_AND_NEWS: frozenset[type[Request]] = frozenset(
         messages.Refuse,
         ledger_messages.ShowEvidence,
         ledger_messages.AddCosignatures,
+        ledger_messages.SwapHeads,
+        ledger_messages.TuneHeads,
+        ledger_messages.GetConsistency,
     }
 )
 """What an auditor answers as every node does."""
