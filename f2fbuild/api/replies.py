@@ -29,6 +29,16 @@ class Initialised(Reply, frozen=True, kw_only=True, tag="f2fbuild.init/1"):
     targets: tuple[str, ...]
 
 
+class Epoch(Reply, frozen=True, kw_only=True, tag="f2fbuild.epoch/1"):
+    """An epoch of this node: its log, and where the log before it ended; empty in the first."""
+
+    epoch: int
+    origin: str
+    previous_origin: str
+    previous_size: int
+    previous_root: str
+
+
 class Status(Reply, frozen=True, kw_only=True, tag="f2fbuild.status/1"):
     """Who this node is and how it is. `held` says why its log is not signed now, empty when it is."""
 

@@ -18,6 +18,7 @@ from f2fbuild.node.config import Settings
 from f2fbuild.node.convictions import Convictions
 from f2fbuild.node.identity import Identity
 from f2fbuild.node.roles import NoEngine
+from f2fbuild.node.settling import settle
 from f2fbuild.node.targets import Targets
 from f2fbuild.store.blobs import BlobStore
 from f2fbuild.store.database import Database
@@ -68,7 +69,9 @@ class Kept:
     @cached_property
     def database(self) -> Database:
         """This node's rows."""
-        return self._stack.enter_context(Database.open(self.paths.database, MIGRATIONS))
+        database = self._stack.enter_context(Database.open(self.paths.database, MIGRATIONS))
+        settle(database, self.identity.origin)
+        return database
 
     @cached_property
     def blobs(self) -> BlobStore:

@@ -11,7 +11,7 @@ def shelf_of(parts: Parts) -> Shelf:
     own = parts.identity.certificate.certificate.log
 
     def logs() -> dict[str, Shelved]:
-        found = {digits(own): Shelved(directory=parts.paths.log, key=own, own=True)}
+        found = {digits(own): Shelved(directory=parts.log_directory, key=own, own=True)}
         if parts.settings.ledger.serve_mirrors:
             for friend, _, _ in parts.friendships.all():
                 key = parse_log_vkey(friend.vkey)

@@ -319,6 +319,9 @@ _CHALLENGES = (
 )
 """The last challenge to a builder, and what came of it."""
 
+_OWN_LOG = "CREATE TABLE own_log (origin TEXT NOT NULL) STRICT"
+"""One row: the log that sizes and indices in other rows are of."""
+
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
         _FRIENDS,
@@ -338,5 +341,6 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     _CHALLENGES,
     _EVIDENCE,
     (_WITNESSED, _WITNESSED_GROWS, _COSIGNATURES),
+    (_OWN_LOG,),
 )
 """Migration n leads from schema version n to n + 1."""

@@ -9,6 +9,7 @@ import click
 from f2fbuild.cli.commands.ledger.auditing import audit
 from f2fbuild.cli.commands.ledger.checking import verify
 from f2fbuild.cli.commands.ledger.entries import show
+from f2fbuild.cli.commands.ledger.epoch import epoch
 from f2fbuild.cli.commands.ledger.evidence import evidence
 from f2fbuild.cli.commands.ledger.exporting import export, import_
 from f2fbuild.cli.commands.ledger.listing import log
@@ -26,5 +27,6 @@ def ledger() -> None:
     """
 
 
-for _command in (log, show, proof, checkpoint, witness, verify, audit, evidence, export, import_, serve):
+_COMMANDS = (log, show, proof, checkpoint, witness, verify, audit, epoch, evidence, export, import_, serve)
+for _command in _COMMANDS:
     ledger.add_command(_command)

@@ -13,6 +13,7 @@ from f2fbuild.api.client import Client
 from f2fbuild.cli.main import client
 from f2fbuild.cli.output import Output
 from f2fbuild.errors import NodeNotRunningError, NotInitialisedError, UsageError
+from f2fbuild.ledger.certificate import certificate_epoch
 from f2fbuild.ledger.checkpoint import parse_log_vkey
 from f2fbuild.ledger.entry import NodeCertificate, certificate_keys
 from f2fbuild.model.vkey import VerifierKey
@@ -124,4 +125,5 @@ def _own_log() -> KeptLog:
         hint = "set it up with `f2fbuild init`, or give a directory with --vkey"
         raise NotInitialisedError("there is no log of your own", where=str(paths.data), hint=hint) from error
     keys = certificate_keys(certificate, where=str(paths.certificate))
-    return KeptLog(directory=paths.log, vkey=keys.log, names=("own",))
+    directory = paths.log_of(certificate_epoch(certificate))
+    return KeptLog(directory=directory, vkey=keys.log, names=("own",))
