@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 import trio
 
+from f2fbuild.model.vkey import format_vkey
+from f2fbuild.node.identity import load_identity
 from tests.cli.cli_runs import Home
-from tests.node.node_house import gnupg, house, init, log_size, running, stop
+from tests.node.node_house import gnupg, house, init, log_size, paths, running, stop
 
 
 def free_port() -> int:
@@ -111,3 +113,53 @@ def test_a_node_that_is_set_up_and_run_says_who_it_is() -> None:
             assert status["owner_name"] == "Ann Example <ann@example.org>"
             assert run(place, "ledger", "verify")["problems"] == []
             assert stop(process)[0] == 0
+
+
+async def test_friends_cosign_one_anothers_logs_and_the_owner_sees_it(people: tuple[Home, Home]) -> None:
+    ann, bob = people
+    meet(ann, bob, "--allow", "ledger,witness", "--yes")
+    meet(bob, ann, "--allow", "ledger,witness", "--yes")
+    for place, friend in ((ann, "bob@elm"), (bob, "ann@elm")):
+        said = await until_said(place, "ledger", "witness", seen=lambda said: len(said["cosigned"]) >= 2)
+        assert {(one["name"], one["role"]) for one in said["cosigned"]} == {
+            (friend, "witness"),
+            (friend, "mirror"),
+        }
+        assert {one["name"] for one in said["given"]} == {friend}
+        shown = await until_said(place, "ledger", "checkpoint", seen=lambda said: len(said["cosigned"]) == 2)
+        assert shown["note"].count("\u2014 ") == 3
+
+
+def settings(place: Home, text: str) -> None:
+    """Change what `init` wrote: the tables of `ledger` are given anew."""
+    file = paths(place).config_file
+    kept = file.read_text().split("[ledger]")[0]
+    file.write_text(f"{kept}\n[ledger]\n{text}")
+
+
+async def test_a_node_asks_another_node_that_is_no_friend_over_http() -> None:
+    port = free_port()
+    with house() as ann, house() as bob:
+        for place, name in ((ann, "Ann"), (bob, "Bob")):
+            init(place, "--new-key", f"{name} <{name.lower()}@example.org>", "--unprotected", "--name", "elm")
+        log, witness = (load_identity(paths(place)).certificate.certificate for place in (ann, bob))
+        settings(
+            bob,
+            f'witness_listen = ["127.0.0.1:{port}"]\n[[ledger.witnessed]]\n'
+            f'origin = "{log.origin}"\nvkeys = ["{format_vkey(log.log)}"]\n',
+        )
+        settings(
+            ann,
+            f'[[ledger.witness]]\nname = "bob.example"\nvkey = "{format_vkey(witness.witness)}"\n'
+            f'url = "http://127.0.0.1:{port}"\n',
+        )
+        with running(bob), running(ann):
+            said = await until_said(ann, "ledger", "witness", seen=lambda said: bool(said["cosigned"]))
+            (one,) = said["cosigned"]
+            assert (one["name"], one["role"], one["vkey"]) == (
+                "bob.example",
+                "witness",
+                format_vkey(witness.witness),
+            )
+            (given,) = run(bob, "ledger", "witness")["given"]
+            assert (given["origin"], given["size"]) == (log.origin, one["size"])
