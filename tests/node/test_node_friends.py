@@ -71,7 +71,7 @@ async def test_friends_are_shown(scene: Scene) -> None:
     shown = await peer(alice, "bob")
     assert (shown.id, shown.owner, shown.node) == (bob.id, bob.owner, "bob-box")
     assert (shown.connected, shown.path, shown.refusals) == (True, "direct TCP", ())
-    assert shown.rights == ("build", "ledger")
+    assert shown.rights == ("build", "ledger", "witness")
     assert shown.certificate_until > alice.watch()
     listed = await peers(alice)
     assert [one.alias for one in listed.peers] == ["bob", "carol", "dave", "mallory"]
@@ -100,7 +100,7 @@ async def test_a_card_changes_rights_and_grants_nothing_else(scene: Scene) -> No
     )
     assert isinstance(dry, replies.Peer)
     assert dry.rights == ("submit",)
-    assert (await peer(alice, "bob")).rights == ("build", "ledger"), "a dry run changes nothing"
+    assert (await peer(alice, "bob")).rights == ("build", "ledger", "witness"), "a dry run changes nothing"
     await alice.api(requests.AddPeer(card=text, rights=("submit", "relay"), certify=False, alias="robert"))
     shown = await peer(alice, "robert")
     assert (shown.rights, shown.hints, shown.connected) == (
