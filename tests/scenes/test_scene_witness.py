@@ -427,3 +427,50 @@ async def test_a_log_of_which_nothing_came_has_no_head(scene: Scene) -> None:
     seen = await alice.api(requests.GetWitnessing(origin=friend.vkey.partition("+")[0]))
     assert isinstance(seen, replies.Witnessing)
     assert (seen.note, seen.cosigned) == ("", ())
+
+
+async def test_a_copy_is_handed_on_with_the_lines_that_the_reader_knows(scene: Scene) -> None:
+    alice, bob, carol = await scene.cast("alice", "bob", "carol")
+    await cosigned(bob, alice)
+    # Carol does not know Bob; she knows Alice, who cosigned his log and keeps a copy of it.
+    origin = bob.parts.identity.origin
+    await bob.stop()
+    bare_one = await ask(carol, alice, GetHead(origin=origin))
+    known = name_known(keys_of(alice), SALT)
+    named = await ask(carol, alice, GetHead(origin=origin, salt=known.salt, known=sorted(known.tags)))
+    assert isinstance(bare_one, Head)
+    assert isinstance(named, Head)
+    assert lines(bob, bare_one.checkpoint) == set()
+    assert lines(bob, named.checkpoint) == {key.name for key in keys_of(alice)}
+
+
+async def test_a_bad_line_under_a_friends_head_accuses_nobody_and_is_not_kept(scene: Scene) -> None:
+    alice, bob, carol = await scene.cast("alice", "bob", "carol")
+    await cosigned(alice, bob, carol)
+    friend = bob.parts.friendships.resolve("alice")
+    origin, note = alice.parts.identity.origin, alice.parts.log.checkpoint()
+    before = bob.parts.witnessing.collected.all(origin)
+    for said in (
+        replace(said_by(alice, note, bob.watch()), signature=bytes(64)),
+        said_by(alice, note, bob.watch() + 10_000),
+        said_by(carol, note, bob.watch()),
+    ):
+        bob.parts.witnessing.followed(friend, attach(note, [said]))
+    assert bob.parts.witnessing.collected.all(origin) == before
+    assert bob.parts.findings.list() == []
+
+
+async def test_a_witness_that_cannot_store_signs_nothing_and_tells_its_owner(scene: Scene) -> None:
+    alice, bob = await scene.cast("alice", "bob")
+    await cosigned(alice, bob)
+    before = bob.parts.witnessing.witness.all()
+    bob.parts.database.execute(
+        "CREATE TRIGGER full BEFORE UPDATE ON witnessed BEGIN SELECT RAISE(ABORT, 'the disk is full'); END"
+    )
+    grow(alice)
+    await until(lambda: any("cosigning the log of alice" in words for words in bob.told))
+    assert bob.parts.witnessing.witness.all() == before
+    # The others' logs, and this one when there is room again, are cosigned as before.
+    bob.parts.database.execute("DROP TRIGGER full")
+    grow(alice)
+    await cosigned(alice, bob)
