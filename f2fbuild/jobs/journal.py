@@ -11,6 +11,8 @@ from typing import Protocol
 
 import trio
 
+from f2fbuild import limits
+from f2fbuild.errors import F2FError
 from f2fbuild.ledger import entry as entries
 from f2fbuild.ledger.log import Log
 from f2fbuild.ledger.proof import format_proof
@@ -67,6 +69,7 @@ class Journal:
         self._grown = grown
         self._gate: Gate = gate or AlwaysOpen()
         self._lock = trio.Lock()
+        self._news = trio.Event()
 
     @property
     def origin(self) -> str:
@@ -109,8 +112,23 @@ class Journal:
             before = self._log.size
             recorded = await trio.to_thread.run_sync(self._ensure, entry, since)
         if self._log.size > before:
+            self._news.set()
             self._grown()
         return recorded
+
+    async def run(self, tell: Callable[[str], None]) -> None:
+        """Publish the log's files soon after it grew, until cancelled; `tell` is given words for the owner.
+
+        What grows in quick succession is published together.
+        """
+        while True:
+            await self._news.wait()
+            await trio.sleep(limits.PUBLISH_SECONDS)
+            self._news = trio.Event()
+            try:
+                await trio.to_thread.run_sync(self._log.publish)
+            except F2FError as error:
+                tell(f"the log's files are behind the log, and no entry is lost: {error}")
 
     async def find(self, entry: bytes, *, since: int) -> int | None:
         """Return the index of the entry at or after `since`, or None."""

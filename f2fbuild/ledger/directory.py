@@ -1,13 +1,14 @@
 """A log in a directory, laid out as C2SP tlog-tiles says: what own logs and friends' mirrors share.
 
 Contract
-  * The file `checkpoint` alone decides how long the log is. It is replaced by rename, after all files that
-    it speaks of are durable; what lies beyond it is removed on open, as if it had never been written.
+  * The file `checkpoint` decides which tiles and bundles count. It is replaced by rename, after all files
+    that it speaks of are durable; what lies beyond it is removed on open, as if it had never been written.
+    An own log may go on behind it in its tail (see `log`); a mirror ends with it.
   * One process and one object at a time: the directory itself is locked (flock) while open. Before the
     checkpoint is replaced it is compared with the one this object knows (compare-and-swap), so that even a
     holder who slipped past the lock cannot fork the log.
-  * What a reader is told is durable: `size`, `checkpoint` and every read follow the last head whose rename
-    has been synced, never a newer one.
+  * What a reader is told is durable: `size`, `checkpoint` and every read follow the last head that has been
+    synced, never a newer one. What is at the right edge is told from memory.
   * Readers may run in any thread, beside one writer. Writers are serialised by the subclass.
   * When the disk fails between rename and sync nobody can know which head a power cut would leave: the
     object refuses all further work, and opening again settles it.
@@ -16,6 +17,7 @@ Contract
 import os
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -25,7 +27,7 @@ from f2fbuild.errors import FormatError, LedgerError, StorageError
 from f2fbuild.ledger import tiles
 from f2fbuild.ledger.checkpoint import Checkpoint, open_checkpoint
 from f2fbuild.ledger.disk import stage_file, sync_directories, write_file
-from f2fbuild.ledger.edge import Edge, grow, load_edge, partial_files
+from f2fbuild.ledger.edge import Edge, grow, load_edge, partial_file, partial_files
 from f2fbuild.ledger.files import (
     CHECKPOINT,
     is_pruned,
@@ -50,7 +52,7 @@ COMMIT_POINTS = (
     "checkpoint-durable",
     "stale-removed",
 )
-"""The steps of a commit, in order; `on_commit_point` is told each name after its step."""
+"""The steps by which the checkpoint moves, in order; `on_commit_point` is told each name after its step."""
 
 
 def no_commit_point(_name: str) -> None:
@@ -76,20 +78,22 @@ class LogDirectory:
         self._lock = threading.RLock()
         self._broken = ""
         self._staged_files: list[tiles.Resource] = []
-        self._descriptor = lock(directory)
+        self._open = ExitStack()
+        self._open.callback(os.close, lock(directory))
         try:
-            self._note, self._head = self._load_checkpoint()
+            self._note, self._head = self._published = self._load_checkpoint()
             sweep(directory, self.size)
             self._edge = self._staged = self._load_edge()
         except BaseException:
-            self.close()
+            self._let_go()
             raise
 
     def close(self) -> None:
         """Let go of the directory; the object is of no use afterwards."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-        self._descriptor = -1
+        self._let_go()
+
+    def _let_go(self) -> None:
+        self._open.close()
         self._broken = self._broken or "it is closed"
 
     def __enter__(self) -> Self:
@@ -102,16 +106,16 @@ class LogDirectory:
 
     @property
     def size(self) -> int:
-        """Entries under the last durable checkpoint."""
+        """Entries under the last durable head."""
         return self._head.size
 
     @property
     def head(self) -> Checkpoint:
-        """The last durable checkpoint; of size 0 before there is any."""
+        """The last durable head; of size 0 before there is any."""
         return self._head
 
     def checkpoint(self) -> bytes:
-        """Return the note of the last durable checkpoint, empty before there is any."""
+        """Return the note of the last durable head, empty before there is any."""
         return self._note
 
     def entry(self, index: int) -> bytes:
@@ -129,7 +133,9 @@ class LogDirectory:
             if not 0 <= start <= end <= self.size:
                 raise IndexError(f"no entries {start} to {end} in a log of {self.size}")
             self._check_usable()
-            return list(read_entries(self.directory, self.size, start, end))
+            stored = self.size - len(self._edge.bundle)
+            found = list(read_entries(self.directory, stored, min(start, stored), min(end, stored)))
+            return found + list(self._edge.bundle[max(start - stored, 0) : max(end - stored, 0)])
 
     def inclusion(self, index: int) -> Proof:
         """Return the proof of the entry at `index` under the current checkpoint, checked before it is given.
@@ -176,9 +182,16 @@ class LogDirectory:
             return tiles.slice_to(wanted, self._read(replace(wanted, width=available)), available)
 
     def read_hash(self, level: int, index: int) -> bytes:
-        """Return the hash of a complete subtree of the log (`model.tree.ReadHash`)."""
-        with self._lock:
-            return tiles.read_hash(level, index, self.size, self._read)
+        """Return the hash of a complete subtree of the log (`model.tree.ReadHash`).
+
+        Raises:
+            StorageError: a tile is missing or damaged.
+        """
+        try:
+            with self._lock:
+                return tiles.read_hash(level, index, self.size, self._read)
+        except FormatError as error:
+            raise StorageError(f"damaged: {error}", where=str(self.directory)) from error
 
     # --- the writer's side ------------------------------------------------------------------------
 
@@ -200,14 +213,16 @@ class LogDirectory:
     def _commit(self, note: bytes) -> None:
         """Make the staged entries the log's, under the signed checkpoint `note` of exactly that tree."""
         head = open_checkpoint(note, self.key)
-        grown, before = self._staged, self._edge
-        if (head.size, head.root) != (grown.size, grown.frontier.root):
+        if (head.size, head.root) != (self._staged.size, self._staged.frontier.root):
             raise LedgerError("the checkpoint is not of the staged tree", where=str(self.directory))
+        self._publish(note, head, self._staged)
+
+    def _publish(self, note: bytes, head: Checkpoint, edge: Edge) -> None:
+        """Move the checkpoint on to a head whose full tiles and bundles are written."""
+        _, before = self._published
         # 1. All the tree's new files. If we crash here, they lie beyond the checkpoint: swept on open.
         self._narrate("full-written")
-        self._write(
-            (r, data) for r, data in partial_files(grown).items() if not tiles.is_kept(r, before.size)
-        )
+        self._write((r, data) for r, data in partial_files(edge).items() if not tiles.is_kept(r, before.size))
         self._narrate("partials-written")
         written = (path_of(self.directory, resource) for resource in self._staged_files)
         sync_directories(written, self.directory)
@@ -217,7 +232,8 @@ class LogDirectory:
         self._swap_checkpoint(note)
         # 3. From here on the entries cannot be lost, so readers may see them.
         with self._lock:
-            self._note, self._head, self._edge = note, head, grown
+            self._note, self._head, self._edge = note, head, edge
+            self._published = (note, head)
             self._staged_files = []
             # 4. If we crash before this, opening removes the same files by the same rule.
             self._remove_stale(tiles.partials(before.size))
@@ -234,13 +250,26 @@ class LogDirectory:
             sync_directories([path], self.directory)
             self._narrate("checkpoint-durable")
         except BaseException as error:
-            self._broken = "its head is in doubt after a failure; open it again"
-            if isinstance(error, OSError):
-                raise StorageError(f"cannot move the head: {error.strerror}", where=str(path)) from error
+            self._doubt(error)
             raise
 
+    def _doubt(self, error: BaseException) -> None:
+        """Refuse all further work after `error`, which left the head in doubt.
+
+        Raises:
+            StorageError: it was the disk.
+        """
+        self._broken = "its head is in doubt after a failure; open it again"
+        if isinstance(error, OSError):
+            what = f"cannot move the head: {error.strerror}"
+            raise StorageError(what, where=str(self.directory)) from error
+
     def _check_unmoved(self, path: Path) -> None:
-        if path.read_bytes() != self._note:
+        try:
+            found = path.read_bytes()
+        except OSError as error:
+            raise StorageError(f"cannot read: {error.strerror}", where=str(path)) from error
+        if found != self._published[0]:
             raise LedgerError("somebody else moved this log's head", where=str(path))
 
     def _write(self, files: Iterable[tuple[tiles.Resource, bytes]]) -> None:
@@ -255,11 +284,14 @@ class LogDirectory:
     # --- files ------------------------------------------------------------------------------------
 
     def _read(self, resource: tiles.Resource) -> bytes:
+        """Return the bytes of a resource that the present tree keeps."""
         self._check_usable()
+        if resource.width < TILE_WIDTH:
+            return partial_file(self._edge, resource)
         return read_file(self.directory, resource)
 
     def _remove_stale(self, candidates: Iterable[tiles.Resource]) -> None:
-        remove_stale(self.directory, self.size, candidates)
+        remove_stale(self.directory, self._published[1].size, candidates)
 
     def _load_checkpoint(self) -> tuple[bytes, Checkpoint]:
         path = self.directory / CHECKPOINT
@@ -277,7 +309,7 @@ class LogDirectory:
             raise LedgerError(f"the checkpoint is damaged: {error.what}", where=str(path)) from error
 
     def _load_edge(self) -> Edge:
-        files = {resource: self._read(resource) for resource in tiles.partials(self.size)}
+        files = {resource: read_file(self.directory, resource) for resource in tiles.partials(self.size)}
         try:
             return load_edge(self.size, self._head.root, files)
         except FormatError as error:

@@ -8,6 +8,7 @@ from f2fbuild.ledger.tiles import (
     Bundle,
     Resource,
     Tile,
+    check_entries,
     decode_bundle,
     encode_bundle,
     format_path,
@@ -54,6 +55,7 @@ def grow_by_leaves(edge: Edge, leaves: Sequence[bytes]) -> tuple[Edge, Mapping[R
 def _grow(
     edge: Edge, entries: Sequence[bytes], leaves: Sequence[bytes]
 ) -> tuple[Edge, Mapping[Resource, bytes]]:
+    check_entries(entries)
     frontier, bundle = edge.frontier, list(edge.bundle)
     tiles = [list(hashes) for hashes in edge.tiles]
     filled: dict[Resource, bytes] = {}
@@ -71,20 +73,20 @@ def _grow(
             if len(tiles[level]) == TILE_WIDTH:
                 filled[Tile(level=level, index=index >> 8 * (level + 1))] = b"".join(tiles[level])
                 tiles[level] = []
-    encode_bundle(bundle)
     grown = Edge(frontier=frontier, tiles=tuple(tuple(hashes) for hashes in tiles), bundle=tuple(bundle))
     return grown, filled
 
 
 def partial_files(edge: Edge) -> Mapping[Resource, bytes]:
     """Return the bytes of the partial tiles and of the partial bundle that the edge has."""
-    files: dict[Resource, bytes] = {}
-    for resource in partials(edge.size):
-        if isinstance(resource, Bundle):
-            files[resource] = encode_bundle(edge.bundle)
-        else:
-            files[resource] = b"".join(edge.tiles[resource.level])
-    return files
+    return {resource: partial_file(edge, resource) for resource in partials(edge.size)}
+
+
+def partial_file(edge: Edge, resource: Resource) -> bytes:
+    """Return the bytes of one of the resources that `tiles.partials` names for the edge."""
+    if isinstance(resource, Bundle):
+        return encode_bundle(edge.bundle)
+    return b"".join(edge.tiles[resource.level])
 
 
 def load_edge(size: int, root: bytes, files: Mapping[Resource, bytes]) -> Edge:

@@ -3,22 +3,33 @@
 `append` returns when its entries are durable under a signed checkpoint, never before; see `directory` for
 what holds after a crash at any point. Calls block on the disk, so callers put them into threads; calls that
 meet share one commit, and each batch is whole in one checkpoint or absent from all.
+
+A commit that fills no tile goes into the file `tail`, by one write and one sync. One that does, `publish` and
+`close` write tiles, bundle and checkpoint as `directory` says, after which the tail is empty. Opening stages
+what a crash left in the tail, and commits it in the same way. So the files that others read are behind by
+less than a tile, and by nothing soon after the writer came to rest.
 """
 
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
-from f2fbuild.errors import FormatError
+from f2fbuild.errors import F2FError, FormatError, LedgerError
 from f2fbuild.ledger.checkpoint import Checkpoint, log_vkey, sign_checkpoint
 from f2fbuild.ledger.directory import LogDirectory, no_commit_point
-from f2fbuild.ledger.files import begin
+from f2fbuild.ledger.files import CHECKPOINT, begin
+from f2fbuild.ledger.tail import Commit, format_commit, read_tail
+from f2fbuild.ledger.tail_file import TailFile
 from f2fbuild.limits import ENTRY_BYTES
 from f2fbuild.model.signing import SigningKey
 from f2fbuild.model.tree import EMPTY_ROOT
+
+TAIL_POINTS = ("tail-written", "tail-durable", "tail-emptied")
+"""The steps of a commit to the tail, and the one that follows when the checkpoint has moved beyond it."""
 
 Remember: TypeAlias = Callable[[Checkpoint, Checkpoint], None]
 """Is told (the head now, the head about to be signed) before the new one is signed; raises to prevent it."""
@@ -26,6 +37,12 @@ Remember: TypeAlias = Callable[[Checkpoint, Checkpoint], None]
 
 def remember_nothing(_now: Checkpoint, _next: Checkpoint) -> None:
     """Keep no head anywhere else."""
+
+
+_DAMAGED = (
+    "The last entries of this log are in it. Bring the file back from a backup; if there is none, begin the "
+    "log's next epoch with `f2fbuild ledger epoch new`"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +68,12 @@ class Log(LogDirectory):
         self._commit_lock = threading.Lock()
         self._queue_lock = threading.Lock()
         self._queue: list[_Batch] = []
+        try:
+            self._tail = self._open.enter_context(closing(TailFile(directory)))
+            self._recover()
+        except BaseException:
+            self._let_go()
+            raise
 
     @classmethod
     def create(cls, directory: Path, log_key: SigningKey, *, remember: Remember = remember_nothing) -> "Log":
@@ -127,13 +150,80 @@ class Log(LogDirectory):
             batch.indices.set_result(range(start, start + len(batch.entries)))
             start += len(batch.entries)
 
+    def publish(self) -> None:
+        """Write tiles, bundle and checkpoint up to the present head, for whoever reads the files.
+
+        Raises:
+            LedgerError: somebody else moved the head.
+            StorageError: the disk is full or fails; what is in the log is as durable as before.
+        """
+        with self._commit_lock:
+            self._check_usable()
+            if self._published[0] == self._note:
+                return
+            try:
+                self._publish(self._note, self._head, self._edge)
+            except BaseException:
+                self._discard()
+                raise
+            self._empty_tail()
+
+    def close(self) -> None:
+        """Publish what is in the tail, if that can be done, and let go of the directory."""
+        if not self._broken:
+            with suppress(F2FError):
+                self.publish()
+        super().close()
+
     def _append(self, entries: Sequence[bytes]) -> None:
         try:
             self._stage(entries)
             tree = self._staged.frontier
             head = Checkpoint(origin=self.key.name, size=tree.size, root=tree.root)
             self._remember(self.head, head)
-            self._commit(sign_checkpoint(head, self._log_key))
+            note = sign_checkpoint(head, self._log_key)
+            if self._staged_files:
+                self._commit(note)
+                self._empty_tail()
+            else:
+                self._commit_to_tail(Commit(entries=tuple(entries), note=note), head)
         except BaseException:
             self._discard()
             raise
+
+    def _commit_to_tail(self, commit: Commit, head: Checkpoint) -> None:
+        """Make the staged entries, which fill nothing, the log's."""
+        self._check_unmoved(self.directory / CHECKPOINT)
+        # If we crash in the middle of the write, the record is torn, and none.
+        self._tail.write(format_commit(commit))
+        try:
+            self._narrate("tail-written")
+            self._tail.sync()
+            self._narrate("tail-durable")
+        except BaseException as error:
+            self._doubt(error)
+            raise
+        # From here on the entries cannot be lost, so readers may see them.
+        with self._lock:
+            self._note, self._head, self._edge = commit.note, head, self._staged
+
+    def _empty_tail(self) -> None:
+        # If we crash before this, opening finds only heads that the checkpoint has.
+        self._tail.empty()
+        self._narrate("tail-emptied")
+
+    def _recover(self) -> None:
+        """Commit what a crash left in the tail."""
+        data = self._tail.read()
+        if not data:
+            return
+        try:
+            tail = read_tail(data, self._edge.frontier, self.key, where=str(self._tail.path))
+        except FormatError as error:
+            what = f"the tail is damaged: {error.what}"
+            raise LedgerError(what, where=error.where, hint=_DAMAGED) from error
+        for commit in tail.commits:
+            self._stage(commit.entries)
+        if tail.commits:
+            self._commit(tail.commits[-1].note)
+        self._empty_tail()

@@ -109,10 +109,19 @@ def encode_bundle(entries: Sequence[bytes]) -> bytes:
     Raises:
         FormatError: an entry of more than 65,535 bytes.
     """
+    check_entries(entries)
+    return b"".join(len(entry).to_bytes(2, "big") + entry for entry in entries)
+
+
+def check_entries(entries: Sequence[bytes]) -> None:
+    """Check that each entry fits into a bundle.
+
+    Raises:
+        FormatError: an entry of more than 65,535 bytes.
+    """
     for entry in entries:
         if len(entry) > ENTRY_BYTES:
             raise FormatError(f"an entry has at most {ENTRY_BYTES} bytes, not {len(entry)}", where="entry")
-    return b"".join(len(entry).to_bytes(2, "big") + entry for entry in entries)
 
 
 def decode_bundle(data: bytes, width: int, *, where: str = "entry bundle") -> tuple[bytes, ...]:
@@ -123,16 +132,26 @@ def decode_bundle(data: bytes, width: int, *, where: str = "entry bundle") -> tu
     """
     if len(data) > BUNDLE_BYTES:
         raise FormatError("larger than any bundle", where=where)
-    entries: list[bytes] = []
-    at = 0
-    while at < len(data):
-        end = at + 2 + int.from_bytes(data[at : at + 2], "big")
-        if end > len(data) or at + 2 > len(data):
-            raise FormatError("an entry is cut short", where=where)
-        entries.append(data[at + 2 : end])
-        at = end
+    entries = split_bundle(data, where=where)
     if len(entries) != width:
         raise FormatError(f"holds {len(entries)} entries, not {width}", where=where)
+    return entries
+
+
+def split_bundle(data: bytes, *, where: str = "entry bundle") -> tuple[bytes, ...]:
+    """Return the entries that `data` consists of, however many they are.
+
+    Raises:
+        FormatError: an entry cut short.
+    """
+    entries: list[bytes] = []
+    at, size = 0, len(data)
+    while at < size:
+        start = at + 2
+        at = start + int.from_bytes(data[at:start], "big")
+        if at > size or start > size:
+            raise FormatError("an entry is cut short", where=where)
+        entries.append(data[start:at])
     return tuple(entries)
 
 

@@ -114,6 +114,10 @@ TIDY_SECONDS = 3600
 GUARD_SECONDS = 10
 """Seconds for which friends are asked at start whether they know a later head of this node's log."""
 
+PUBLISH_SECONDS = 0.25
+"""From a new entry until the log's files show it: few enough to read what just happened, and a tenth of what
+publishing after every entry would cost a busy node."""
+
 NEWS_SECONDS = 10
 """Seconds for telling one friend something that it would also find out by itself."""
 

@@ -83,6 +83,7 @@ async def _start(parts: Parts, nursery: trio.Nursery, needs: Needs) -> None:
         partial(fulfil, parts),
         parts.conductor.run,
         parts.tidying.run,
+        partial(parts.journal.run, needs.tell),
     ):
         nursery.start_soon(service)
     for_everybody = await open_web(parts.settings.ledger.serve, where="ledger.serve")

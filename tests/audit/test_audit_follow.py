@@ -183,7 +183,7 @@ async def test_a_fork_freezes_the_mirror_and_anybody_can_check_why(scene: Scene)
     identity = load_identity(bob.paths)
     with Log.open(bob.paths.log, identity.log_key) as log:
         log.append([entry.write(acceptance(), identity.statement_key)])
-        bob.paths.log.rename(bob.paths.log.with_name("one"))
+    bob.paths.log.rename(bob.paths.log.with_name("one"))
     # Let alice see one of two histories …
     with Log.create(bob.paths.log, identity.log_key) as log:
         certificate = entry.NodeCertificate(text=identity.certificate.data)

@@ -495,6 +495,7 @@ def test_a_head_that_moves_under_a_reader(
         if not heads:
             # The narrower partial files go away between the head and the files that it speaks of.
             log.append(ALICE.write(acceptance()))
+            log.publish()
         heads.append(head.checkpoint.size)
         return head
 

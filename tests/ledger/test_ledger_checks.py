@@ -208,6 +208,7 @@ def test_a_log_may_grow_while_it_is_checked(tmp_path: Path, monkeypatch: pytest.
         note = read_checkpoint(directory)
         if moves:
             log.append(ALICE.write(moves.pop()))
+            log.publish()
         return note
 
     monkeypatch.setattr(check, "_read_checkpoint", move_after_reading)

@@ -20,9 +20,10 @@ def test_each_head_is_remembered_before_anything_of_it_exists(place: Path) -> No
     story: list[object] = []
 
     def remember(before: Checkpoint, following: Checkpoint) -> None:
-        on_disk = (place / "checkpoint").read_bytes()
+        on_disk = (place / "checkpoint").read_bytes() + (place / "tail").read_bytes()
         story.append((before.size, following.size, following.root))
-        assert f"\n{before.size}\n".encode() in on_disk, "the head has not moved yet"
+        assert f"\n{before.size}\n".encode() in on_disk
+        assert f"\n{following.size}\n".encode() not in on_disk, "the head has not moved yet"
         assert not (place / "checkpoint.tmp").exists()
 
     with Log.open(place, ALICE.log, on_commit_point=story.append, remember=remember) as log:

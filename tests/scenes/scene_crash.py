@@ -1,22 +1,23 @@
 """What a scene with killed nodes needs: nodes in processes of their own, and what their logs said before."""
 
 import json
+import shutil
 import subprocess  # noqa: TID251  (killed processes are the subject)
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import trio
 
 from f2fbuild.ledger import entry as entries
-from f2fbuild.ledger.checkpoint import open_checkpoint, parse_log_vkey
+from f2fbuild.ledger.log import Log
 from f2fbuild.ledger.promises import fold_promises
 from f2fbuild.model.friend import Friend
 from f2fbuild.model.outcome import ClosingReason
 from f2fbuild.model.tree import frontier_of, leaf_hash
-from f2fbuild.model.vkey import format_vkey
 from f2fbuild.node.identity import load_identity
 from f2fbuild.node.parts import Parts
 from f2fbuild.store.database import Database
@@ -129,10 +130,11 @@ class Following:
 
 
 def head_of(paths: Paths) -> tuple[int, bytes]:
-    """Return size and root of the head that the node would tell: the checkpoint as it lies on the disk."""
-    key = parse_log_vkey(format_vkey(load_identity(paths).certificate.certificate.log))
-    head = open_checkpoint((paths.log / "checkpoint").read_bytes(), key)
-    return head.size, head.root
+    """Return size and root of the head that the killed node would tell when started; it stays as it is."""
+    with TemporaryDirectory() as place:
+        copy = shutil.copytree(paths.log, Path(place, "log"))
+        with Log.open(copy, load_identity(paths).log_key) as log:
+            return log.head.size, log.head.root
 
 
 def goes_on(paths: Paths, before: tuple[int, bytes]) -> bool:

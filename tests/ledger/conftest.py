@@ -1,0 +1,29 @@
+"""Places for logs."""
+
+import os
+import subprocess  # noqa: TID251 - a file system is mounted
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from f2fbuild.ledger.log import Log
+from tests.ledger.ledger_helpers import ALICE
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    Log.create(tmp_path / "log", ALICE.log).close()
+    return tmp_path / "log"
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A real file system of 256 KiB."""
+    if os.geteuid() != 0:
+        pytest.skip("mounting a small file system needs root")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(disk)], check=True)
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
