@@ -5,6 +5,7 @@ mirror and its evidence is a finding; an entry that breaks the log's rules is on
 for ever; a contradiction of two owners becomes evidence as soon as both logs are here (`accuse`).
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -82,12 +83,23 @@ class Follower:
         self._mirrors: dict[str, Mirror] = {}
         self._reviewed: dict[str, Reviewed] = {}
         self._waiting: set[str] = set()
+        self._offered: dict[str, tuple[Friend, str, bytes]] = {}
+        self._callbacks: list[Callable[[Friend, bytes], None]] = []
         self._wanted = trio.Event()
 
     def want(self, peer: str) -> None:
         """Say that a friend's log may have grown."""
         self._waiting.add(peer)
         self._wake()
+
+    def want_from(self, friend: Friend, peer: str, note: bytes) -> None:
+        """Say that `peer` showed this head of a friend's log, and may have its entries."""
+        self._offered[friend.node_id] = (friend, peer, note)
+        self._wake()
+
+    def on_taken(self, callback: Callable[[Friend, bytes], None]) -> None:
+        """Call `callback` with where the copy of a friend's log stands, whenever a head is taken in."""
+        self._callbacks.append(callback)
 
     def accuse(self, accusation: Accusation) -> None:
         """Say that two results contradict each other; evidence is made when both logs are here."""
@@ -101,9 +113,11 @@ class Follower:
             for peer in sorted(self._waiting):
                 self._waiting.discard(peer)
                 await self._follow_contained(peer)
+            while self._offered:
+                await self._take_offered(*self._offered.popitem()[1])
             for accusation in self._accusations.open():
                 await self._prove_contained(accusation)
-            if not self._waiting:
+            if not self._waiting and not self._offered:
                 await wanted.wait()
 
     def mirror(self, friend: Friend) -> Mirror:
@@ -162,12 +176,7 @@ class Follower:
         if not isinstance(answer, Head):
             raise RemoteProtocolError(f"answered with {type(answer).__name__}", where=friend.name)
 
-        async def fetch(path: str) -> bytes:
-            request = GetLogResource(origin=mirror.key.name, path=path)
-            async with await self._reach.call(friend.node_id, request) as exchange:
-                return (await exchange.expect(LogResource)).data
-
-        decision = await self.take(friend, answer.checkpoint, fetch)
+        decision = await self.take(friend, answer.checkpoint, self._fetch_from(friend.node_id, mirror))
         if isinstance(decision, Violation):
             # The node itself served this; from others' hands it would say nothing of the node.
             words = f"{decision.reason}: {decision.detail}"
@@ -197,6 +206,8 @@ class Follower:
                     await mirror.restore(fetch)
                 await self._review(friend, mirror)
                 self._witness.followed(friend, note)
+                for callback in self._callbacks:
+                    callback(friend, mirror.checkpoint())
                 return meant
             case Violation() as violation:
                 return violation
@@ -234,6 +245,22 @@ class Follower:
                     await trio.to_thread.run_sync(mirror.note_violation, words)
         if mirror.violation:
             raise LedgerError(mirror.violation, where=friend.name)
+
+    def _fetch_from(self, peer: str, mirror: Mirror) -> Fetch:
+        async def fetch(path: str) -> bytes:
+            request = GetLogResource(origin=mirror.key.name, path=path)
+            async with await self._reach.call(peer, request) as exchange:
+                return (await exchange.expect(LogResource)).data
+
+        return fetch
+
+    async def _take_offered(self, friend: Friend, peer: str, note: bytes) -> None:
+        """Take in a head from somebody else than its author. Containment: what he does not have or spoils."""
+        with trio.move_on_after(limits.FOLLOW_SECONDS):
+            try:
+                await self.take(friend, note, self._fetch_from(peer, self.mirror(friend)))
+            except F2FError:
+                return
 
     async def _follow_contained(self, peer: str) -> None:
         friend = self._reach.find(peer)

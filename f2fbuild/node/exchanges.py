@@ -5,7 +5,6 @@ from typing import Any, TypeAlias
 
 import trio
 
-from f2fbuild.audit.follow import Follower
 from f2fbuild.errors import F2FError, FormatError
 from f2fbuild.jobs.bench import Bench
 from f2fbuild.jobs.challenges import Challenged
@@ -22,14 +21,18 @@ from f2fbuild.net.ledger_messages import (
     AddCosignatures,
     AnnounceHead,
     EvidenceSeen,
+    GetConsistency,
     GetHead,
     GetLogResource,
     Head,
     HeadSeen,
+    HeadsTuned,
     LogResource,
     NoHead,
     NoLogResource,
     ShowEvidence,
+    SwapHeads,
+    TuneHeads,
 )
 from f2fbuild.net.messages import (
     CancelJob,
@@ -52,6 +55,7 @@ from f2fbuild.net.messages import (
 from f2fbuild.net.signed import Kind, open_message
 from f2fbuild.node.friendships import Friendships
 from f2fbuild.node.gathering import Gathering
+from f2fbuild.node.gossiping import Gossiping
 from f2fbuild.trust.policy import Refusal, Right
 
 _Serve: TypeAlias = Callable[[str, Any, Exchange], Awaitable[None]]
@@ -67,7 +71,7 @@ class Exchanges:
         *,
         intake: Intake,
         fulfilment: Fulfilment,
-        follower: Follower,
+        gossiping: Gossiping,
         heard: Callable[[str, ShowEvidence], Awaitable[EvidenceSeen | Failure]],
         gathering: Gathering,
     ) -> None:
@@ -78,7 +82,8 @@ class Exchanges:
         self._fulfilment = fulfilment
         self._report = Report(bench)
         self._challenged = Challenged(bench)
-        self._follower = follower
+        self._gossiping = gossiping
+        self._follower = gossiping.follower
         self._heard = heard
         self._log = gathering.log
         self._gathering = gathering
@@ -93,6 +98,9 @@ class Exchanges:
             GetHead: (Right.LEDGER, self._head),
             GetLogResource: (Right.LEDGER, self._resource),
             AnnounceHead: (None, self._announced),
+            SwapHeads: (Right.LEDGER, self._swapped),
+            TuneHeads: (Right.LEDGER, self._tuned),
+            GetConsistency: (Right.LEDGER, self._consistency),
             AddCosignatures: (None, self._cosigned),
             ShowEvidence: (None, self._evidence),
             Refuse: (None, self._refused),
@@ -169,7 +177,7 @@ class Exchanges:
         await transfer.serve_held(exchange, request, self._bench.blobs, self._may_fetch)
 
     async def _head(self, _peer: str, request: GetHead, exchange: Exchange) -> None:
-        log = self._kept(request.origin)
+        log = self.kept(request.origin)
         if log is None or not log.checkpoint():
             await exchange.send(NoHead(origin=request.origin))
             return
@@ -177,12 +185,12 @@ class Exchanges:
         await exchange.send(Head(checkpoint=self._gathering.dressed(log.checkpoint(), log.key, known)))
 
     async def _resource(self, _peer: str, request: GetLogResource, exchange: Exchange) -> None:
-        log, data = self._kept(request.origin), None
+        log, data = self.kept(request.origin), None
         if log is not None:
             data = await trio.to_thread.run_sync(log.resource, request.path)
         await exchange.send(NoLogResource() if data is None else LogResource(data=data))
 
-    def _kept(self, origin: str) -> Log | Mirror | None:
+    def kept(self, origin: str) -> Log | Mirror | None:
         """Return this node's own log, or its copy of another whose node's certificate is held here."""
         if origin == self._log.key.name:
             return self._log if self._bench.journal.telling else None
@@ -193,10 +201,22 @@ class Exchanges:
             # A damaged copy is as good as none to who asks; its owner sees it in `ledger list`.
             return None
 
-    async def _announced(self, peer: str, _request: AnnounceHead, exchange: Exchange) -> None:
-        # The announcement is a hint to look: the head that counts is the one that is pulled.
-        self._follower.want(peer)
+    async def _announced(self, peer: str, request: AnnounceHead, exchange: Exchange) -> None:
+        if request.hops == 0:
+            # Of its own log this is a hint to look: the head that counts is the one that is pulled.
+            self._follower.want(peer)
+        self._gossiping.announced(peer, request)
         await exchange.send(HeadSeen())
+
+    async def _swapped(self, peer: str, request: SwapHeads, exchange: Exchange) -> None:
+        await exchange.send(self._gossiping.swapped(peer, request))
+
+    async def _tuned(self, peer: str, request: TuneHeads, exchange: Exchange) -> None:
+        self._gossiping.tuned(peer, request)
+        await exchange.send(HeadsTuned())
+
+    async def _consistency(self, peer: str, request: GetConsistency, exchange: Exchange) -> None:
+        await exchange.send(await self._gossiping.proving.show(peer, request))
 
     async def _cosigned(self, peer: str, request: AddCosignatures, exchange: Exchange) -> None:
         await exchange.send(await self._gathering.heard(peer, request))

@@ -74,6 +74,7 @@ async def _start(parts: Parts, nursery: trio.Nursery, needs: Needs) -> None:
     for service in (
         parts.friendships.watch,
         parts.neighbours.run,
+        parts.gossiping.run,
         parts.follower.run,
         parts.witnessing.cosigning.run,
         parts.witnessing.outside.run,

@@ -10,7 +10,6 @@ from f2fbuild.jobs.schedule import Candidate
 from f2fbuild.jobs.tasks import OPEN_STATES
 from f2fbuild.net.exchange import Exchange
 from f2fbuild.net.frames import GoAwayReason
-from f2fbuild.net.ledger_messages import AnnounceHead
 from f2fbuild.net.messages import Refuse, Request
 from f2fbuild.trust.policy import Refusal, Right
 
@@ -25,7 +24,6 @@ class Neighbours:
         """Take the parts; they are looked at only when something happens."""
         self._parts = parts
         self._news = trio.Event()
-        self._grown = False
         self._arrived: set[str] = set()
 
     @property
@@ -40,18 +38,19 @@ class Neighbours:
         self._parts.follower.want(peer)
         self._parts.passing.wake()
         self._parts.guard.came(peer)
+        self._parts.gossiping.came(peer)
         self._parts.conductor.wake()
         self._wake()
 
-    def went(self, _peer: str, _why: str) -> None:
+    def went(self, peer: str, _why: str) -> None:
         """A friend is gone."""
+        self._parts.gossiping.went(peer)
         self._parts.conductor.wake()
 
     def log_grew(self) -> None:
         """This node's log has a new head."""
-        self._grown = True
+        self._parts.gossiping.grew()
         self._parts.witnessing.outside.grew()
-        self._wake()
 
     def guard_changed(self) -> None:
         """The log may be signed now, or may not any more."""
@@ -68,6 +67,7 @@ class Neighbours:
             if isinstance(decision, Refusal):
                 why = f"the submitter's right ended: {decision.reason.text} ({decision.rule})"
                 parts.fulfilment.cancel(task.job, why)
+        parts.gossiping.trust_changed()
         parts.conductor.wake()
         parts.peers.refresh()
         self._wake()
@@ -118,9 +118,6 @@ class Neighbours:
             arrived, self._arrived = self._arrived, set()
             for peer in sorted(arrived):
                 await self._check(peer)
-            if self._grown:
-                self._grown = False
-                await self._announce()
             await news.wait()
 
     async def _check(self, peer: str) -> None:
@@ -134,15 +131,7 @@ class Neighbours:
         await self._say(peer, request)
         self._parts.peers.close(peer, GoAwayReason.NOT_ALLOWED)
 
-    async def _announce(self) -> None:
-        public = self._parts.identity.log_key.public
-        checkpoint = self._parts.log.checkpoint()
-        for peer in sorted(self._parts.peers.connected()):
-            if not isinstance(self._parts.friendships.decide(peer, Right.LEDGER), Refusal):
-                self._parts.guard.note_followed()
-                await self._say(peer, AnnounceHead(checkpoint=checkpoint, public=public, hops=0))
-
-    async def _say(self, peer: str, request: AnnounceHead | Refuse) -> None:
+    async def _say(self, peer: str, request: Refuse) -> None:
         """Say something that a friend may miss: it asks by itself when it comes back."""
         with trio.move_on_after(limits.NEWS_SECONDS):
             try:

@@ -49,6 +49,7 @@ from f2fbuild.node import clock
 from f2fbuild.node.accusing import accuse, note_strikes
 from f2fbuild.node.exchanges import Exchanges
 from f2fbuild.node.friendships import Friendships
+from f2fbuild.node.gossiping import Gossiping
 from f2fbuild.node.guarding import Guard
 from f2fbuild.node.kept import Kept
 from f2fbuild.node.neighbours import Neighbours
@@ -199,7 +200,7 @@ class Parts(Kept):
             self.friendships,
             intake=intake,
             fulfilment=self.fulfilment,
-            follower=self.follower,
+            gossiping=self.gossiping,
             heard=self.passing.heard,
             gathering=self.witnessing.gathering,
         )
@@ -274,6 +275,11 @@ class Parts(Kept):
     def witnessing(self) -> Witnessing:
         """Cosigns friends' heads and gathers cosignatures."""
         return Witnessing(self, self._needs.clock, self._needs.tell)
+
+    @cached_property
+    def gossiping(self) -> Gossiping:
+        """Hears of logs and tells of them."""
+        return Gossiping(self)
 
     @cached_property
     def notes(self) -> Notes:

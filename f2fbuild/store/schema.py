@@ -322,6 +322,26 @@ _CHALLENGES = (
 _OWN_LOG = "CREATE TABLE own_log (origin TEXT NOT NULL) STRICT"
 """One row: the log that sizes and indices in other rows are of."""
 
+_GOSSIP_HEADS = """
+CREATE TABLE gossip_head (
+    public BLOB PRIMARY KEY CHECK (length(public) = 32),
+    note BLOB NOT NULL,
+    hops INTEGER NOT NULL CHECK (hops BETWEEN 1 AND 3),
+    proved BLOB NOT NULL
+) STRICT
+"""
+"""The newest head that was heard of a log, by its key, and the one that all heads so far agree with; `hops`
+are those that an announcement would say, 3 for a head that is not passed on."""
+
+_GOSSIP_FRIENDS = """
+CREATE TABLE gossip_friend (
+    peer TEXT PRIMARY KEY CHECK (length(peer) = 64),
+    has BLOB NOT NULL CHECK (length(has) % 57 = 0),
+    told BLOB NOT NULL CHECK (length(told) % 57 = 0)
+) STRICT, WITHOUT ROWID
+"""
+"""What a friend said it has of which logs, and what it was told that we have: lines of 57 bytes each."""
+
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
         _FRIENDS,
@@ -342,5 +362,6 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     _EVIDENCE,
     (_WITNESSED, _WITNESSED_GROWS, _COSIGNATURES),
     (_OWN_LOG,),
+    (_GOSSIP_HEADS, _GOSSIP_FRIENDS),
 )
 """Migration n leads from schema version n to n + 1."""

@@ -25,6 +25,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "CONDUCT_POLL_SECONDS", 1)
     monkeypatch.setattr(limits, "GUARD_SECONDS", 0.2)
     monkeypatch.setattr(limits, "PEERS_POLL_SECONDS", 0.1)
+    monkeypatch.setattr(limits, "SWAP_SECONDS", 0.5)
     monkeypatch.setattr(limits, "REDIAL_FIRST_SECONDS", 0.1)
 
 

@@ -173,6 +173,7 @@ async def live(
         nursery.start_soon(parts.peers.run, list(listeners))
         services: list[Callable[[], Awaitable[None]]] = [
             parts.neighbours.run,
+            parts.gossiping.run,
             parts.follower.run,
             parts.guard.run,
             partial(fulfil, parts),

@@ -68,6 +68,11 @@ class Gossip:
     # What is kept over a restart
 
     @property
+    def peers(self) -> frozenset[str]:
+        """Everybody of whom something is remembered."""
+        return frozenset(self._books)
+
+    @property
     def seq(self) -> int:
         """The number of the last change of any head."""
         return self._logs.seq
