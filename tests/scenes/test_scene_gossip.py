@@ -12,8 +12,7 @@ import pytest
 import trio
 
 from f2fbuild import limits
-from f2fbuild.audit.findings import Finding
-from f2fbuild.audit.found import EQUIVOCATION
+from f2fbuild.audit.found import EQUIVOCATION, Finding
 from f2fbuild.errors import RemoteProtocolError
 from f2fbuild.ledger import entry, evidence
 from f2fbuild.ledger.checkpoint import open_checkpoint
