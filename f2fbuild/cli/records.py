@@ -94,7 +94,8 @@ class LedgerProblem(msgspec.Struct, frozen=True, kw_only=True):
 class LedgerReport(Reply, frozen=True, kw_only=True, tag="f2fbuild.ledger-report/1"):
     """What the check of one log found. `open` names acceptances that nothing closed yet.
 
-    Of `pruned` entries, from entry 256 on, only the hashes are kept here.
+    Of `pruned` entries, from entry 256 on, only the hashes are kept here. With `hashes_only` nothing else
+    was looked at.
     """
 
     origin: str
@@ -104,6 +105,7 @@ class LedgerReport(Reply, frozen=True, kw_only=True, tag="f2fbuild.ledger-report
     open: tuple[int, ...]
     problems: tuple[LedgerProblem, ...]
     pruned: int = 0
+    hashes_only: bool = False
 
 
 class EvidenceCertificate(msgspec.Struct, frozen=True, kw_only=True):

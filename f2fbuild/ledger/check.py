@@ -1,35 +1,40 @@
 """The offline check of a log directory: every file, hash and signature, computed anew from the entries.
 
-It takes no lock and writes nothing, so it may run beside the node whose log it reads.
+It takes no lock and writes nothing, so it may run beside the node whose log it reads. A large log is checked
+in several processes (`check_part`), and put together here.
 """
 
+import multiprocessing
+import os
+import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from f2fbuild.errors import F2FError, LedgerError
 from f2fbuild.ledger import tiles
+from f2fbuild.ledger.check_part import NO_DEED, Checked, Problem, Subject, check_part
 from f2fbuild.ledger.checkpoint import Checkpoint, open_checkpoint
-from f2fbuild.ledger.edge import Edge, grow, grow_by_leaves, partial_files
-from f2fbuild.ledger.entry import Entry, Kind, read
-from f2fbuild.ledger.files import CHECKPOINT, PrunedError, read_entries, read_file, read_pruned
-from f2fbuild.ledger.openings import check_statement
-from f2fbuild.ledger.promises import NOTHING_OWED, fold_promises
+from f2fbuild.ledger.entry import Kind
+from f2fbuild.ledger.files import CHECKPOINT, read_file, read_pruned
+from f2fbuild.ledger.promises import NOTHING_OWED, Account, Deed
 from f2fbuild.ledger.review import bound_key
+from f2fbuild.ledger.tail import read_tail
+from f2fbuild.ledger.tail_file import TAIL
 from f2fbuild.limits import REPORT_PROBLEMS, TILE_WIDTH
+from f2fbuild.model.tree import EMPTY, Frontier, frontier_of
 from f2fbuild.model.vkey import VerifierKey
+
+__all__ = ["Problem", "Report", "verify"]
 
 _ATTEMPTS = 5
 """Times that a log is read again because its node moved the head meanwhile."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
-    """One thing that is wrong, and where: a path below the log, or `entry <index>`."""
-
-    where: str
-    what: str
+_BUNDLES = 16
+"""Bundles in one part: some tenths of a second, and some MB."""
+_LEVELS = TILE_WIDTH.bit_length() - 1
+"""Levels of the tree in one level of tiles."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +51,10 @@ class Report:
     pruned: int = 0
 
 
-def verify(directory: Path, key: VerifierKey) -> Report:
+def verify(directory: Path, key: VerifierKey, *, hashes_only: bool = False) -> Report:
     """Return what is right and wrong with the log of `key` in `directory`; at most 100 problems are named.
+
+    With `hashes_only` every file is compared with the signed tree, and no entry is read.
 
     Raises:
         LedgerError: there is no checkpoint signed by this key.
@@ -56,7 +63,7 @@ def verify(directory: Path, key: VerifierKey) -> Report:
     while True:
         note = _read_checkpoint(directory)
         head = open_checkpoint(note, key, where=str(directory / CHECKPOINT))
-        report = _Check(directory, key, head).run()
+        report = _Check(directory, key, head).run(hashes_only=hashes_only)
         left -= 1
         if not left or not report.problems or _read_checkpoint(directory) == note:
             return report
@@ -76,14 +83,26 @@ class _Check:
         self._head = head
         self._problems: list[Problem] = []
         self._kinds: Counter[Kind] = Counter()
-        self._statements: bytes | None = None
         self._pruned = min(read_pruned(directory), head.size // TILE_WIDTH)
+        self._account = Account(NOTHING_OWED)
+        self._has_gaps = False
+        self._bundles: Frontier = EMPTY
+        self._tiles: list[list[bytes]] = []
+        self._leaves: list[bytes] = []
 
-    def run(self) -> Report:
-        promises = fold_promises(self._entries())
-        if self._pruned > 1:
-            # What was promised in entries that are not here cannot be held against those that are.
-            promises = NOTHING_OWED
+    def run(self, *, hashes_only: bool) -> Report:
+        statements = b"" if hashes_only or not self._head.size else self._bound_key()
+        subject = Subject(
+            directory=self._directory, head=self._head, pruned=self._pruned, statements=statements
+        )
+        for checked in _checked(subject):
+            self._take(checked)
+            if len(self._problems) >= REPORT_PROBLEMS:
+                break
+        else:
+            self._check_root()
+        # What was promised in entries that are not here cannot be held against those that are.
+        promises = NOTHING_OWED if self._has_gaps else self._account.promises
         for index, problem in promises.problems:
             self._blame(f"entry {index}", problem)
         return Report(
@@ -94,62 +113,111 @@ class _Check:
             pruned=max(0, self._pruned - 1) * TILE_WIDTH,
         )
 
-    def _entries(self) -> Iterator[tuple[int, Entry]]:
-        """Yield the entries that can be read; on the way compare every tile, and at the end the root."""
-        edge = Edge()
-        for first in range(0, self._head.size, TILE_WIDTH):
-            if len(self._problems) >= REPORT_PROBLEMS:
-                return
-            whole = tiles.Bundle(index=first // TILE_WIDTH)
-            bundle = tiles.Bundle(index=whole.index, width=tiles.widest(whole, self._head.size))
-            try:
-                if 0 < whole.index < self._pruned:
-                    leaves = tiles.Tile(level=0, index=whole.index)
-                    hashes = tiles.split_tile(read_file(self._directory, leaves), TILE_WIDTH)
-                    edge, filled = grow_by_leaves(edge, hashes)
-                    self._compare(filled)
-                    continue
-                raw = tiles.decode_bundle(read_file(self._directory, bundle), bundle.width)
-            except F2FError as error:
-                self._blame(tiles.format_path(bundle), str(error))
-                return
-            for index, entry in enumerate(raw, first):
-                yield from self._read_entry(index, entry)
-            edge, filled = grow(edge, raw)
-            self._compare(filled)
-        self._compare(partial_files(edge))
-        if edge.frontier.root != self._head.root:
-            self._blame(CHECKPOINT, "the entries do not make the signed root")
-
-    def _read_entry(self, index: int, entry: bytes) -> Iterator[tuple[int, Entry]]:
+    def _bound_key(self) -> bytes:
+        """Return the statement key to which the first entry binds the log, empty when it binds it to none."""
+        bundle = tiles.Bundle(index=0, width=min(TILE_WIDTH, self._head.size))
         try:
-            if index == 0:
-                self._statements = bound_key(entry, self._key)
-            if self._statements is not None:
-                decoded = read(entry, self._statements)
-                self._kinds[decoded.kind] += 1
-                problem = check_statement(decoded, index, self._key.name, self._earlier, self._statements)
-                if problem:
-                    self._blame(f"entry {index}", problem)
-                yield index, decoded
-        except PrunedError:
-            return
+            entries = tiles.decode_bundle(read_file(self._directory, bundle), bundle.width)
+        except F2FError:
+            # The part that has this bundle says so.
+            return b""
+        try:
+            return bound_key(entries[0], self._key)
         except F2FError as error:
-            self._blame(f"entry {index}", error.what)
+            self._blame("entry 0", error.what)
+            return b""
 
-    def _earlier(self, index: int) -> bytes:
-        (entry,) = read_entries(self._directory, self._head.size, index, index + 1)
-        return entry
+    def _take(self, checked: Checked) -> None:
+        """Put the next part behind those before it."""
+        self._problems += checked.problems
+        self._kinds += checked.kinds
+        self._has_gaps = self._has_gaps or bool(checked.gaps)
+        if not self._has_gaps:
+            self._fold(checked)
+        for root in checked.roots:
+            self._bundles, completed = self._bundles.push(root)
+            for above, value in enumerate(completed[::_LEVELS]):
+                self._add(above, value)
+        self._leaves += checked.leaves
 
-    def _compare(self, files: Mapping[tiles.Resource, bytes]) -> None:
-        for resource, data in files.items():
-            try:
-                stored = read_file(self._directory, resource)
-            except F2FError as error:
-                self._blame(tiles.format_path(resource), str(error))
-            else:
-                if stored != data:
-                    self._blame(tiles.format_path(resource), "does not follow from the entries")
+    def _fold(self, checked: Checked) -> None:
+        for index, deed, acceptance in zip(
+            range(checked.first, checked.first + len(checked.deeds)),
+            checked.deeds,
+            checked.acceptances,
+            strict=True,
+        ):
+            if index in checked.standing:
+                self._account.take(index, checked.standing[index])
+            elif deed != NO_DEED:
+                self._account.take_deed(index, Deed(deed), acceptance)
+
+    def _add(self, above: int, value: bytes) -> None:
+        """Add a hash to a level of tiles above that of the leaves, and compare the tile that it fills."""
+        if above == len(self._tiles):
+            self._tiles.append([])
+        hashes = self._tiles[above]
+        hashes.append(value)
+        if len(hashes) == TILE_WIDTH:
+            index = (self._bundles.size - 1) >> _LEVELS * (above + 1)
+            self._compare(tiles.Tile(level=above + 1, index=index), hashes)
+            hashes.clear()
+
+    def _check_root(self) -> None:
+        for above, hashes in enumerate(self._tiles):
+            if hashes:
+                index = self._bundles.size >> _LEVELS * (above + 1)
+                self._compare(tiles.Tile(level=above + 1, index=index, width=len(hashes)), hashes)
+        edge = frontier_of(self._leaves)
+        tree = Frontier(size=self._head.size, hashes=(*self._bundles.hashes, *edge.hashes))
+        if tree.root != self._head.root:
+            self._blame(CHECKPOINT, "the entries do not make the signed root")
+        self._check_tail(tree)
+
+    def _check_tail(self, tree: Frontier) -> None:
+        """Check what an own log has behind its checkpoint; an end that a crash has torn is no damage."""
+        try:
+            read_tail((self._directory / TAIL).read_bytes(), tree, self._key, where=TAIL)
+        except FileNotFoundError:
+            return
+        except (OSError, F2FError) as error:
+            self._blame(TAIL, str(error))
+
+    def _compare(self, tile: tiles.Tile, hashes: list[bytes]) -> None:
+        try:
+            is_right = read_file(self._directory, tile) == b"".join(hashes)
+        except F2FError as error:
+            self._blame(tiles.format_path(tile), error.what)
+        else:
+            if not is_right:
+                self._blame(tiles.format_path(tile), "does not follow from the entries")
 
     def _blame(self, where: str, what: str) -> None:
         self._problems.append(Problem(where=where, what=what))
+
+
+def _checked(subject: Subject) -> Iterator[Checked]:
+    """Yield what is known of each part, in order; of a large log, all processors work on it."""
+    bundles = -(-subject.head.size // TILE_WIDTH)
+    firsts = range(0, bundles, _BUNDLES)
+    counts = [min(_BUNDLES, bundles - first) for first in firsts]
+    workers = min(len(os.sched_getaffinity(0)), len(firsts) // 4)
+    if workers < 2:
+        yield from map(check_part, [subject] * len(firsts), firsts, counts)
+        return
+    # Whoever calls may run trio and threads, which no fork survives.
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=spawn, initializer=_end_with_parent) as pool:
+        yield from pool.map(check_part, [subject] * len(firsts), firsts, counts)
+
+
+def _end_with_parent() -> None:
+    """Let this process end when the one that started it is killed."""
+    parent = multiprocessing.parent_process()
+
+    def wait() -> None:
+        if parent is not None:
+            parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()

@@ -58,7 +58,7 @@ def opening_of(outcome: Outcome, *, where: str = "outcome") -> Opening:
     Raises:
         FormatError: they are missing or malformed.
     """
-    statement: Any = canonical.decode(outcome.statement, where=where)
+    statement: Any = canonical.decode_shared(outcome.statement, where=where)
     try:
         holder = statement["predicate"]
         if statement["predicateType"] == PROVENANCE:

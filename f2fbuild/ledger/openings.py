@@ -52,7 +52,7 @@ def opens(summary: Summary, index: int, earlier: Callable[[int], bytes], stateme
 
 def _builder(statement: bytes) -> object:
     """Return whom an outcome names as builder; a statement of a stranger may hold anything in its place."""
-    fields: Any = canonical.decode(statement)
+    fields: Any = canonical.decode_shared(statement)
     match fields:
         case {"predicate": {"runDetails": {"builder": {"id": builder}}}}:
             return builder

@@ -115,7 +115,7 @@ def _decode(payload_type: str, data: bytes, where: str) -> tuple[Kind, Payload]:
 
 
 def _decode_statement(data: bytes, where: str) -> tuple[Kind, Payload]:
-    predicate_type = canonical.decode(data, where=where)["predicateType"]
+    predicate_type = canonical.decode_shared(data, where=where)["predicateType"]
     if predicate_type in (PROVENANCE, TEST_RESULT):
         return Kind.OUTCOME, Outcome(statement=data)
     if predicate_type == VERIFICATION_SUMMARY:

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import IntEnum
 
 from f2fbuild.errors import FormatError
 from f2fbuild.ledger.commitment import opening_of
 from f2fbuild.ledger.entry import Acceptance, Closing, Commitment, Entry, Outcome
-from f2fbuild.ledger.standing import BEGINNING, Standing, stand
+from f2fbuild.ledger.standing import BEGINNING, ENDED, Standing, stand
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +24,17 @@ class Promises:
     standing: Standing = BEGINNING
 
 
+class Deed(IntEnum):
+    """What an entry does to an acceptance: makes one, commits to its result, closes it, shows the result."""
+
+    OTHER = 0
+    ACCEPT = 1
+    COMMIT = 2
+    CLOSE = 3
+    SHOW = 4
+
+
+NO_ACCEPTANCE = -1
 NOTHING_OWED = Promises()
 """Where every log begins."""
 
@@ -57,42 +69,63 @@ class Account:
     def take(self, index: int, entry: Entry) -> str:
         """Take the next entry into account; return what is wrong with it, if anything."""
         self._standing, problem = stand(self._standing, index, entry)
-        problem = problem or _take(self._owed, index, entry)
+        if not problem:
+            try:
+                problem = self._do(index, *deed_of(entry))
+            except FormatError as error:
+                problem = str(error)
+        return self._note(index, problem)
+
+    def take_deed(self, index: int, deed: Deed, acceptance: int) -> str:
+        """Take an entry into account of which only the deed is here: none that tells how its node stands."""
+        return self._note(index, ENDED if self._standing.ended else self._do(index, deed, acceptance))
+
+    def _note(self, index: int, problem: str) -> str:
         if problem:
             self._problems.append((index, problem))
         return problem
 
+    def _do(self, index: int, deed: Deed, acceptance: int) -> str:
+        match deed:
+            case Deed.OTHER:
+                return ""
+            case Deed.ACCEPT:
+                self._owed[index] = False
+                return ""
+            case Deed.COMMIT:
+                return self._commit(acceptance)
+            case Deed.CLOSE | Deed.SHOW:
+                return self._close(acceptance, shows=deed is Deed.SHOW)
 
-def _take(owed: dict[int, bool], index: int, entry: Entry) -> str:
-    """Fold one entry into `owed` (open acceptance to whether its result is committed); return a problem."""
+    def _commit(self, acceptance: int) -> str:
+        if self._owed.get(acceptance) is not False:
+            return f"commits to no open acceptance, or a second time ({acceptance})"
+        self._owed[acceptance] = True
+        return ""
+
+    def _close(self, acceptance: int, *, shows: bool) -> str:
+        committed = self._owed.pop(acceptance, None)
+        if committed is None:
+            return f"closes no open acceptance ({acceptance})"
+        if shows and not committed:
+            return f"shows a result that was not committed to before ({acceptance})"
+        return ""
+
+
+def deed_of(entry: Entry) -> tuple[Deed, int]:
+    """Return what an entry does to an acceptance, and to which; -1 where there is none before it.
+
+    Raises:
+        FormatError: an outcome that names no acceptance.
+    """
     match entry.payload:
         case Acceptance():
-            owed[index] = False
-            return ""
+            return Deed.ACCEPT, NO_ACCEPTANCE
         case Commitment(acceptance=acceptance):
-            return _take_commitment(owed, acceptance)
+            return Deed.COMMIT, acceptance
         case Closing(acceptance=acceptance):
-            is_owed = owed.pop(acceptance, None) is not None
-            return "" if is_owed else f"closes no open acceptance ({acceptance})"
+            return Deed.CLOSE, acceptance
         case Outcome() as outcome:
-            return _take_outcome(owed, outcome)
+            return Deed.SHOW, opening_of(outcome).acceptance
         case _:
-            return ""
-
-
-def _take_commitment(owed: dict[int, bool], acceptance: int) -> str:
-    if owed.get(acceptance) is not False:
-        return f"commits to no open acceptance, or a second time ({acceptance})"
-    owed[acceptance] = True
-    return ""
-
-
-def _take_outcome(owed: dict[int, bool], outcome: Outcome) -> str:
-    try:
-        acceptance = opening_of(outcome).acceptance
-    except FormatError as error:
-        return str(error)
-    committed = owed.pop(acceptance, None)
-    if committed is None:
-        return f"closes no open acceptance ({acceptance})"
-    return "" if committed else f"shows a result that was not committed to before ({acceptance})"
+            return Deed.OTHER, NO_ACCEPTANCE

@@ -26,6 +26,9 @@ class Standing:
         return self.keys is not None and not self.certificates
 
 
+ENDED = "stands behind the revocation of the log's last certificate"
+"""What is wrong with every entry behind a log's end."""
+
 BEGINNING = Standing()
 """Where every log begins."""
 
@@ -33,7 +36,7 @@ BEGINNING = Standing()
 def stand(standing: Standing, index: int, entry: Entry) -> tuple[Standing, str]:
     """Return how a log stands after one more entry, and what is wrong with that entry, if anything."""
     if standing.ended:
-        return standing, "stands behind the revocation of the log's last certificate"
+        return standing, ENDED
     match entry.payload:
         case NodeCertificate() as certificate:
             return _certify(standing, index, certificate_keys(certificate))

@@ -8,16 +8,18 @@ import hashlib
 import struct
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 
 from nacl import bindings
 from nacl.exceptions import BadSignatureError
 from nacl.signing import SigningKey as _NaclKey
-from nacl.signing import VerifyKey
 
 from f2fbuild.errors import FormatError, LocalProtocolError
 
 SEED_BYTES = 32
 SIGNATURE_BYTES = 64
+_KEYS = 1024
+"""Keys of which is remembered whether they are sound: those of all friends, and some that were shown."""
 
 
 class Role(IntEnum):
@@ -66,19 +68,23 @@ def check_public_key(public: bytes, *, where: str = "Ed25519 key") -> bytes:
     Raises:
         FormatError: wrong length, non-canonical, or of small order.
     """
-    if len(public) != 32 or not bindings.crypto_core_ed25519_is_valid_point(public):
+    if not _is_sound(public):
         raise FormatError("not a canonical Ed25519 public key of full order", where=where)
     return public
 
 
+@lru_cache(maxsize=_KEYS)
+def _is_sound(public: bytes) -> bool:
+    """Return whether `public` is a key that may have signed; finding out costs as much as a verification."""
+    return len(public) == 32 and bindings.crypto_core_ed25519_is_valid_point(public)
+
+
 def verify(public: bytes, message: bytes, signature: bytes) -> bool:
     """Return whether `signature` (64 bytes) by `public` (32 bytes) covers `message`."""
-    if len(public) != 32 or len(signature) != SIGNATURE_BYTES:
-        return False
-    if not bindings.crypto_core_ed25519_is_valid_point(public):
+    if len(signature) != SIGNATURE_BYTES or not _is_sound(public):
         return False
     try:
-        VerifyKey(public).verify(message, signature)
+        bindings.crypto_sign_open(signature + message, public)
     except BadSignatureError:
         return False
     return True

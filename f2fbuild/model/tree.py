@@ -72,6 +72,14 @@ def frontier_of(leaves: Iterable[bytes]) -> Frontier:
     return frontier
 
 
+def perfect_root(leaves: Sequence[bytes]) -> bytes:
+    """Return the root over 2^n leaf hashes: what `frontier_of` has in the end, in a fraction of the time."""
+    row = leaves
+    while len(row) > 1:
+        row = list(map(node_hash, row[::2], row[1::2]))
+    return row[0]
+
+
 def read_frontier(size: int, read: ReadHash) -> Frontier:
     """Return the frontier of the tree with `size` leaves, whose complete subtrees `read` gives."""
     levels = [level for level in reversed(range(size.bit_length())) if size >> level & 1]

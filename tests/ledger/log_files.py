@@ -12,6 +12,7 @@ from f2fbuild.ledger.checkpoint import Checkpoint, open_checkpoint
 from f2fbuild.ledger.log import Log
 from tests.ledger.ledger_helpers import ALICE, naive_root
 
+DURABLE_POINT = "tail-durable"
 CHILD = Path(__file__).with_name("ledger_child.py")
 
 
