@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import assert_never
 
 from f2fbuild.errors import FormatError
 from f2fbuild.ledger.commitment import opening_of
@@ -96,6 +97,8 @@ class Account:
                 return self._commit(acceptance)
             case Deed.CLOSE | Deed.SHOW:
                 return self._close(acceptance, shows=deed is Deed.SHOW)
+            case _:
+                assert_never(deed)
 
     def _commit(self, acceptance: int) -> str:
         if self._owed.get(acceptance) is not False:

@@ -267,3 +267,32 @@ async def test_entries_that_are_ensured_at_once_are_all_there_once(journal: Jour
             nursery.start_soon(ensure, entry)
     assert journal.size == 10
     assert sorted(found) == sorted([*range(10), *range(10)])
+
+
+async def test_the_files_of_the_log_follow_soon_after_an_entry(journal: Journal, tmp_path: Path) -> None:
+    told: list[str] = []
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(journal.run, told.append)
+        for number in range(3):
+            entry = journal.seal(entries.Closing(acceptance=number, reason=ClosingReason.INFRA))
+            await journal.ensure(entry, since=0)
+        with trio.fail_after(60):
+            while b"\n3\n" not in (tmp_path / "log" / "checkpoint").read_bytes():
+                await trio.sleep(0.01)
+        nursery.cancel_scope.cancel()
+    assert told == []
+
+
+async def test_files_that_cannot_follow_are_told_and_cost_no_entry(journal: Journal, tmp_path: Path) -> None:
+    told: list[str] = []
+    entry = journal.seal(entries.Closing(acceptance=0, reason=ClosingReason.INFRA))
+    await journal.ensure(entry, since=0)
+    (tmp_path / "log" / "tile").write_bytes(b"in the way")
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(journal.run, told.append)
+        with trio.fail_after(60):
+            while not told:
+                await trio.sleep(0.01)
+        nursery.cancel_scope.cancel()
+    assert "no entry is lost" in told[0]
+    assert await journal.find(entry, since=0) == 0

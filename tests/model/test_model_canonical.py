@@ -102,3 +102,28 @@ def test_an_error_names_the_place() -> None:
     with pytest.raises(FormatError) as caught:
         canonical.encode(value)
     assert caught.value.where == "$.a[1].b"
+
+
+@given(VALUES)
+def test_a_shared_value_is_the_same_to_all_who_ask(value: Any) -> None:
+    data = canonical.encode(value)
+    assert canonical.decode_shared(data) == value
+    assert canonical.decode_shared(data) is canonical.decode_shared(data, where="elsewhere")
+
+
+def test_a_refused_text_is_refused_to_all_who_ask_each_by_its_own_name() -> None:
+    for where in ("here", "there"):
+        with pytest.raises(FormatError) as caught:
+            canonical.decode_shared(b"{ }", where=where)
+        assert caught.value.where == where
+
+
+@given(
+    VALUES,
+    st.sampled_from([b"null", b"1.5", b"1e3", b"9007199254740992", b"-9007199254740992", b'"\\ud800"']),
+)
+def test_a_part_that_canonical_json_does_not_know_is_refused_beside_anything(value: Any, part: bytes) -> None:
+    """Text that looks plain is checked by other means than text that does not; both refuse the same."""
+    data = b'{"a":' + canonical.encode(value) + b',"b":[' + part + b"]}"
+    with pytest.raises(FormatError):
+        canonical.decode(data)

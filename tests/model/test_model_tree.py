@@ -117,3 +117,9 @@ def test_no_proof_of_what_is_no_prefix(old: int, new: int) -> None:
 def test_no_proof_of_a_leaf_that_is_not(index: int) -> None:
     with pytest.raises(ValueError, match="no leaf"):
         tree.prove_inclusion(index, 3, reader(LEAVES))
+
+
+@pytest.mark.parametrize("level", range(9))
+def test_the_root_of_a_perfect_tree(level: int) -> None:
+    entries = [b"%d" % n for n in range(1 << level)]
+    assert tree.perfect_root([tree.leaf_hash(entry) for entry in entries]) == naive_root(entries)
