@@ -18,7 +18,7 @@ from f2fbuild.ledger.files import PrunedError, read_entries, read_file
 from f2fbuild.ledger.openings import check_statement
 from f2fbuild.ledger.promises import deed_of
 from f2fbuild.limits import REPORT_PROBLEMS, TILE_WIDTH
-from f2fbuild.model.tree import HASH_BYTES, leaf_hash, perfect_root, read_frontier
+from f2fbuild.model.tree import HASH_BYTES, leaf_hashes, perfect_root, read_frontier
 
 NO_DEED = 255
 """In place of the deed of an entry that could not be read."""
@@ -88,7 +88,7 @@ class _Part:
         stored = self._read_leaves(tiles.Tile(level=0, index=index, width=width))
         is_here = not 0 < index < self._subject.pruned
         entries = self._read_bundle(tiles.Bundle(index=index, width=width)) if is_here else ()
-        leaves = tuple(map(leaf_hash, entries))
+        leaves = leaf_hashes(entries)
         if not entries:
             self.checked.gaps.append(index)
             leaves = stored

@@ -39,7 +39,8 @@ def decode(data: bytes, *, where: str = "canonical JSON") -> Any:
         value = _DECODER.decode(data.decode())
     except (ValueError, RecursionError) as error:
         raise FormatError(f"not canonical JSON: {error}", where=where) from error
-    if (_ENCODER.encode(value).encode() if _is_plain(data) else encode(value)) != data:
+    is_checked = _is_plain(data) and not _is_deep(value)
+    if (_ENCODER.encode(value).encode() if is_checked else encode(value)) != data:
         raise FormatError("not in canonical form", where=where)
     return value
 
@@ -64,17 +65,23 @@ def _decode_once(data: bytes) -> Any:
 
 
 def _is_plain(data: bytes) -> bool:
-    """Return whether what `_DECODER` makes of these bytes cannot hold any value that `_check` would refuse.
+    """Return whether what `_DECODER` makes of these bytes can hold nothing that `_check` refuses, but depth.
 
     Nearly everything is plain, and looking for what a value would have to be spelled with is far quicker than
     visiting all its parts.
     """
-    return (
-        data.isascii()
-        and b"\\u" not in data
-        and b"null" not in data
-        and data.count(b"{") + data.count(b"[") <= CANONICAL_DEPTH
-    )
+    return data.isascii() and b"\\u" not in data and b"null" not in data
+
+
+def _is_deep(value: object) -> bool:
+    """Return whether objects and arrays are nested deeper than they may be."""
+    level = [value]
+    for _ in range(CANONICAL_DEPTH + 1):
+        containers = [one for one in level if type(one) is dict or type(one) is list]
+        if not containers:
+            return False
+        level = [item for one in containers for item in (one.values() if type(one) is dict else one)]
+    return True
 
 
 def _no_float(text: str) -> float:

@@ -4,12 +4,19 @@ Source: the DSSE protocol and envelope documents, version 1.0.2. DSSE itself all
 two base64 alphabets; an entry of a ledger must have one byte form, so both are fixed here.
 """
 
+import re
 from dataclasses import dataclass
 
 from f2fbuild.errors import FormatError
 from f2fbuild.model import canonical
 from f2fbuild.model.encoding import decode_base64, encode_base64
 from f2fbuild.model.signing import SigningKey, check_public_key, verify
+
+_USUAL = re.compile(
+    rb'\{"payload":"([0-9A-Za-z+/=]*)","payloadType":"([0-9a-z.+/-]+)",'
+    rb'"signatures":\[\{"keyid":"([0-9a-f]{64})","sig":"([0-9A-Za-z+/]{86}==)"\}\]\}'
+)
+"""An envelope of whose text it is plain that it is canonical JSON: nearly every one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,16 +52,15 @@ def unseal(data: bytes, *, public: bytes | None = None, where: str = "envelope")
     Raises:
         FormatError: not an envelope in its one spelling, or not signed by the key.
     """
-    fields = canonical.decode(data, where=where)
+    usual = _USUAL.fullmatch(data)
+    members = tuple(one.decode() for one in usual.groups()) if usual else _members(data, where)
+    encoded, payload_type, key, sig = members
+    payload, signature = decode_base64(encoded, where=where), decode_base64(sig, where=where)
     try:
-        payload_type, payload = fields["payloadType"], decode_base64(fields["payload"], where=where)
-        (line,) = fields["signatures"]
-        keyid, signature = bytes.fromhex(line["keyid"]), decode_base64(line["sig"], where=where)
-        members = (len(fields), len(line), type(payload_type), type(fields["signatures"]), keyid.hex())
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        keyid = bytes.fromhex(key)
+    except ValueError as error:
         raise FormatError("not a DSSE envelope with one signature", where=where) from error
-    # The JSON and base64 are in their one spelling already.
-    if members != (3, 2, str, list, line["keyid"]):
+    if keyid.hex() != key:
         raise FormatError("not the one spelling of an envelope", where=where)
     if public is not None and keyid != public:
         raise FormatError("signed by another key than expected", where=where)
@@ -62,6 +68,20 @@ def unseal(data: bytes, *, public: bytes | None = None, where: str = "envelope")
     if not verify(keyid, pae(payload_type, payload), signature):
         raise FormatError("the signature does not verify", where=where)
     return Envelope(payload_type=payload_type, payload=payload, public=keyid)
+
+
+def _members(data: bytes, where: str) -> tuple[str, str, str, str]:
+    """Return payload, its type, key id and signature as canonical JSON of any envelope has them."""
+    match canonical.decode(data, where=where):
+        case {
+            "payload": str(encoded),
+            "payloadType": str(payload_type),
+            "signatures": [{"keyid": str(key), "sig": str(sig), **more_of_line}],
+            **more,
+        } if not more and not more_of_line:
+            return encoded, payload_type, key, sig
+        case _:
+            raise FormatError("not a DSSE envelope with one signature", where=where)
 
 
 def _format(payload_type: str, payload: bytes, public: bytes, signature: bytes) -> bytes:

@@ -26,6 +26,12 @@ def leaf_hash(data: bytes | memoryview) -> bytes:
     return digest.digest()
 
 
+def leaf_hashes(leaves: Iterable[bytes]) -> tuple[bytes, ...]:
+    """Return `leaf_hash` of each of many short leaves, quicker."""
+    sha256 = hashlib.sha256
+    return tuple([sha256(b"\x00" + leaf).digest() for leaf in leaves])
+
+
 def node_hash(left: bytes, right: bytes) -> bytes:
     """Return the hash of an interior node (RFC 6962 §2.1)."""
     return hashlib.sha256(b"\x01" + left + right).digest()

@@ -123,3 +123,8 @@ def test_no_proof_of_a_leaf_that_is_not(index: int) -> None:
 def test_the_root_of_a_perfect_tree(level: int) -> None:
     entries = [b"%d" % n for n in range(1 << level)]
     assert tree.perfect_root([tree.leaf_hash(entry) for entry in entries]) == naive_root(entries)
+
+
+@given(st.lists(st.binary(max_size=40), max_size=5))
+def test_many_leaves_have_the_hashes_that_each_has(leaves: list[bytes]) -> None:
+    assert tree.leaf_hashes(leaves) == tuple(map(tree.leaf_hash, leaves))
