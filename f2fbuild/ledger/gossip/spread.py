@@ -302,7 +302,7 @@ class Gossip:
                     self._out.append(talk.AskConsistency(peer=peer, log=log, old=old, new=new))
             case Forked(evidence=evidence):
                 self._convict(known, evidence)
-            case None:
+            case _:
                 pass
 
     def _conclude(self, known: Known, consistency: Consistency | None) -> None:
