@@ -11,9 +11,10 @@ import httpx
 import msgspec
 
 from f2fbuild import errors, limits
+from f2fbuild.api.any_reply import AnyReply
 from f2fbuild.api.calls import CALLS, STREAMS
 from f2fbuild.api.failures import from_reply
-from f2fbuild.api.replies import AnyReply, ErrorReply, Reply
+from f2fbuild.api.replies import ErrorReply, Reply
 from f2fbuild.api.requests import Request
 
 _NAMES: dict[type[Request], str] = {kind: name for name, kind in (*CALLS.items(), *STREAMS.items())}

@@ -6,7 +6,8 @@ As in `api.replies`: `schema` names and versions each record; sizes are entries;
 import msgspec
 
 from f2fbuild.api.cosigned import Cosigned
-from f2fbuild.api.replies import Finding, Reply
+from f2fbuild.api.ledger_replies import Finding
+from f2fbuild.api.replies import Reply
 
 
 class LedgerLine(Reply, frozen=True, kw_only=True, tag="f2fbuild.ledger-line/1"):

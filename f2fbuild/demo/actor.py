@@ -12,8 +12,9 @@ import msgspec
 import trio
 
 from f2fbuild.api import requests
+from f2fbuild.api.any_reply import AnyReply
 from f2fbuild.api.client import Client
-from f2fbuild.api.replies import AnyReply, ErrorReply, Status
+from f2fbuild.api.replies import ErrorReply, Status
 from f2fbuild.errors import F2FError, NodeNotRunningError
 from f2fbuild.store.paths import Paths
 

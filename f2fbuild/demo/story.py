@@ -16,7 +16,7 @@ from typing import Protocol
 
 import trio
 
-from f2fbuild.api import replies, requests
+from f2fbuild.api import ledger_replies, replies, requests
 from f2fbuild.builder.targets import parse_target
 from f2fbuild.demo.actor import Actor, free_ports
 from f2fbuild.demo.sources import Source, debian_source, only_debian, rpm_source, rpm_target
@@ -51,9 +51,9 @@ class Outcome:
     """What the demonstration showed."""
 
     jobs: list[replies.Job] = field(default_factory=list)
-    caught: list[replies.Finding] = field(default_factory=list)
+    caught: list[ledger_replies.Finding] = field(default_factory=list)
     refused: list[tuple[str, str]] = field(default_factory=list)
-    logs: list[replies.Log] = field(default_factory=list)
+    logs: list[ledger_replies.Log] = field(default_factory=list)
 
 
 async def play(directory: Path, cache: Path, audience: Audience) -> Outcome:
@@ -204,7 +204,7 @@ async def _stranger(actors: dict[str, Actor], audience: Audience) -> list[tuple[
     return refused
 
 
-async def _caught(alice: Actor, jobs: list[replies.Job], audience: Audience) -> list[replies.Finding]:
+async def _caught(alice: Actor, jobs: list[replies.Job], audience: Audience) -> list[ledger_replies.Finding]:
     audience.scene("Who was caught: f2fbuild divergence list")
     accused = Counter(owner for job in jobs if job.verdict for owner in job.verdict.accuses)
     if not accused:
@@ -220,7 +220,7 @@ async def _caught(alice: Actor, jobs: list[replies.Job], audience: Audience) -> 
     return list(findings)
 
 
-async def _logs(actors: dict[str, Actor], audience: Audience) -> list[replies.Log]:
+async def _logs(actors: dict[str, Actor], audience: Audience) -> list[ledger_replies.Log]:
     audience.scene("Every log is checked: each signature, each hash, each tile")
     logs = []
     for name in NAMES[:5]:
@@ -243,6 +243,6 @@ def _patience(otherwise: str) -> Iterator[None]:
         raise F2FError(otherwise) from error
 
 
-async def _asked_logs(actor: Actor) -> replies.Logs:
+async def _asked_logs(actor: Actor) -> ledger_replies.Logs:
     with actor.client() as client:
-        return await trio.to_thread.run_sync(client.call, requests.ListLogs(), replies.Logs)
+        return await trio.to_thread.run_sync(client.call, requests.ListLogs(), ledger_replies.Logs)

@@ -9,7 +9,7 @@ from typing import Any
 
 import trio
 
-from f2fbuild.api import replies, requests
+from f2fbuild.api import ledger_replies, replies, requests
 from f2fbuild.api.replies import Reply
 from f2fbuild.api.requests import Request
 from f2fbuild.audit.found import Finding
@@ -198,10 +198,10 @@ class NodeHandlers:
             keys=tuple(repository.keyring for repository in target.repository),
         )
 
-    async def _logs(self, _request: requests.ListLogs) -> replies.Logs:
+    async def _logs(self, _request: requests.ListLogs) -> ledger_replies.Logs:
         parts = self._parts
         certificate = parts.identity.certificate.certificate
-        own = replies.Log(
+        own = ledger_replies.Log(
             origin=certificate.origin,
             owner=certificate.owner,
             node=certificate.node,
@@ -213,7 +213,7 @@ class NodeHandlers:
         )
         mirrors = [self._mirror_view(friend) for friend, _, _ in parts.friendships.all()]
         findings = tuple(
-            replies.Finding(
+            ledger_replies.Finding(
                 kind=one.kind,
                 owner=one.owner,
                 node=one.node,
@@ -223,11 +223,11 @@ class NodeHandlers:
             )
             for one in parts.findings.list()
         )
-        return replies.Logs(logs=(own, *mirrors), findings=findings)
+        return ledger_replies.Logs(logs=(own, *mirrors), findings=findings)
 
-    def _mirror_view(self, friend: Friend) -> replies.Log:
+    def _mirror_view(self, friend: Friend) -> ledger_replies.Log:
         mirror = self._parts.mirrored(friend)
-        return replies.Log(
+        return ledger_replies.Log(
             origin=friend.vkey.split("+")[0],
             owner=friend.owner,
             node=friend.node,

@@ -6,7 +6,7 @@ from typing import Any
 
 import trio
 
-from f2fbuild.api import replies, requests
+from f2fbuild.api import ledger_replies, requests
 from f2fbuild.api.replies import Reply
 from f2fbuild.api.requests import Request
 from f2fbuild.audit.importing import Taken, take_in
@@ -33,7 +33,7 @@ class LedgerHandlers:
             requests.GetWitnessing: self._witnessing,
         }
 
-    async def _import(self, request: requests.ImportLogs) -> replies.Imported:
+    async def _import(self, request: requests.ImportLogs) -> ledger_replies.Imported:
         parts = self._parts
         # One archive at a time: its list of names is what an import keeps in memory.
         async with self._importing:
@@ -41,9 +41,9 @@ class LedgerHandlers:
                 carried = await trio.to_thread.run_sync(Carried, file, request.file)
                 friends = [friend for friend, _, _ in parts.friendships.all()]
                 taken = await take_in(carried, parts.identity.origin, friends, parts.follower)
-        return replies.Imported(logs=tuple(_taken_view(one) for one in taken))
+        return ledger_replies.Imported(logs=tuple(_taken_view(one) for one in taken))
 
-    async def _policy(self, request: requests.GetTlogPolicy) -> replies.TlogPolicy:
+    async def _policy(self, request: requests.GetTlogPolicy) -> ledger_replies.TlogPolicy:
         log, log_owner = self._log(request.origin or self._parts.identity.origin)
         witnesses: dict[str, dict[str, VerifierKey]] = {}
         for friend, _, _ in self._parts.friendships.all():
@@ -52,9 +52,9 @@ class LedgerHandlers:
             if verified is not None and trusted and friend.owner != log_owner:
                 witnesses.setdefault(friend.owner, {})[friend.node] = verified.certificate.witness
         text = format_policy(log, witnesses, self._parts.friendships.independent)
-        return replies.TlogPolicy(origin=log.name, text=text)
+        return ledger_replies.TlogPolicy(origin=log.name, text=text)
 
-    async def _witnessing(self, request: requests.GetWitnessing) -> replies.Witnessing:
+    async def _witnessing(self, request: requests.GetWitnessing) -> ledger_replies.Witnessing:
         origin = request.origin or self._parts.identity.origin
         key, _ = self._log(origin)
         log = self._parts.log if key == self._parts.log.key else self._parts.follower.kept(format_vkey(key))
@@ -72,8 +72,8 @@ class LedgerHandlers:
         raise UsageError("no such log here", where=origin, hint="f2fbuild peer list")
 
 
-def _taken_view(taken: Taken) -> replies.ImportedLog:
-    return replies.ImportedLog(
+def _taken_view(taken: Taken) -> ledger_replies.ImportedLog:
+    return ledger_replies.ImportedLog(
         origin=f"f2fbuild.invalid/log/{taken.log}",
         name=taken.friend.name if taken.friend else "",
         state=str(taken.brought),

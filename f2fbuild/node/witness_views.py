@@ -1,6 +1,6 @@
 """What the API shows of witnessing: who cosigned a head, and what this node cosigned."""
 
-from f2fbuild.api import replies
+from f2fbuild.api import ledger_replies
 from f2fbuild.api.cosigned import Cosigned
 from f2fbuild.ledger.checkpoint import parse_log_vkey
 from f2fbuild.ledger.cosigner import Cosigner
@@ -8,7 +8,7 @@ from f2fbuild.model.vkey import VerifierKey, format_vkey
 from f2fbuild.node.parts import Parts
 
 
-def witnessing_view(parts: Parts, key: VerifierKey, note: bytes) -> replies.Witnessing:
+def witnessing_view(parts: Parts, key: VerifierKey, note: bytes) -> ledger_replies.Witnessing:
     """Return what is known of the log with this `key`, whose newest head here is `note`, empty for none."""
     witnessing = parts.witnessing
     known = witnessing.cosigners.all()
@@ -24,7 +24,7 @@ def witnessing_view(parts: Parts, key: VerifierKey, note: bytes) -> replies.Witn
         for held in witnessing.collected.all(key.name)
     ]
     given = [one for cosigner in (witnessing.witness, witnessing.keeper) for one in _given(parts, cosigner)]
-    return replies.Witnessing(
+    return ledger_replies.Witnessing(
         origin=key.name,
         note=witnessing.gathering.dressed(note, key, known).decode() if note else "",
         keys=(format_vkey(witnessing.witness.vkey), format_vkey(witnessing.keeper.vkey)),

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from f2fbuild.api import replies, requests
+from f2fbuild.api import ledger_replies, replies, requests
 from f2fbuild.api.cosigned import Cosigned
 from f2fbuild.api.replies import Reply
 from f2fbuild.api.requests import Request
@@ -165,9 +165,9 @@ DIVERGENCE = replies.Divergence(
     differing=("hello.deb",),
     evidence=("/home/alice/evidence/1",),
 )
-LOGS = replies.Logs(
+LOGS = ledger_replies.Logs(
     logs=(
-        replies.Log(
+        ledger_replies.Log(
             origin=ORIGIN,
             owner=ALICE,
             node="oak",
@@ -179,7 +179,7 @@ LOGS = replies.Logs(
         ),
     ),
     findings=(
-        replies.Finding(
+        ledger_replies.Finding(
             kind="equivocation",
             owner=BOB,
             node="elm",
@@ -197,7 +197,7 @@ COSIGNED = Cosigned(
     size=7,
     time=600,
 )
-WITNESSING = replies.Witnessing(
+WITNESSING = ledger_replies.Witnessing(
     origin=ORIGIN,
     note=f"{ORIGIN}\n7\nAAAA\n",
     keys=("f2fbuild.invalid/witness/cd+01+BA==", "f2fbuild.invalid/mirror/ef+01+BA=="),
@@ -205,8 +205,8 @@ WITNESSING = replies.Witnessing(
     given=(COSIGNED,),
     problems=("example: cannot be reached",),
 )
-IMPORTED = replies.Imported(
-    logs=(replies.ImportedLog(origin="o", name="bob@elm", state="advanced", size=7, detail=""),)
+IMPORTED = ledger_replies.Imported(
+    logs=(ledger_replies.ImportedLog(origin="o", name="bob@elm", state="advanced", size=7, detail=""),)
 )
 CHUNK = replies.LogChunk(job=JOB_ID, who="bob@elm", arch="amd64", offset=0, data=b"checking for gcc\n")
 
@@ -253,7 +253,7 @@ CALLS: dict[type[Request], tuple[Request, Reply]] = {
     requests.GetWitnessing: (requests.GetWitnessing(), WITNESSING),
     requests.GetTlogPolicy: (
         requests.GetTlogPolicy(origin=LOGS.logs[0].origin),
-        replies.TlogPolicy(origin=LOGS.logs[0].origin, text="log x\nquorum none\n"),
+        ledger_replies.TlogPolicy(origin=LOGS.logs[0].origin, text="log x\nquorum none\n"),
     ),
 }
 STREAMS: dict[type[Request], tuple[Request, tuple[Reply, ...]]] = {

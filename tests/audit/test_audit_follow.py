@@ -9,7 +9,7 @@ import pytest
 import trio
 
 from f2fbuild import limits
-from f2fbuild.api import replies, requests
+from f2fbuild.api import ledger_replies, replies, requests
 from f2fbuild.audit import accusations
 from f2fbuild.audit.found import EQUIVOCATION, Finding
 from f2fbuild.audit.overdue import Overdue
@@ -55,9 +55,9 @@ async def peer_view(node: SceneNode, other: SceneNode) -> replies.Peer:
     return view
 
 
-async def log_view(node: SceneNode, other: SceneNode) -> replies.Log:
+async def log_view(node: SceneNode, other: SceneNode) -> ledger_replies.Log:
     logs = await node.api(requests.ListLogs())
-    assert isinstance(logs, replies.Logs)
+    assert isinstance(logs, ledger_replies.Logs)
     return next(log for log in logs.logs if log.node == other.parts.identity.certificate.certificate.node)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from f2fbuild import limits
-from f2fbuild.api import replies, requests
+from f2fbuild.api import ledger_replies, requests
 from f2fbuild.ledger import evidence
 from tests.cli.cli_runs import Home, beside, home, records, whole_node
 from tests.ledger.evidence_people import SIGNED, Node
@@ -74,13 +74,13 @@ def test_a_hidden_result_says_who_saw_it_and_when(place: Home) -> None:
     assert f"of {'C' * 40}" in done.stdout
 
 
-def with_findings(*findings: replies.Finding) -> dict[object, object]:
-    return {requests.ListLogs: replies.Logs(logs=(), findings=findings)}
+def with_findings(*findings: ledger_replies.Finding) -> dict[object, object]:
+    return {requests.ListLogs: ledger_replies.Logs(logs=(), findings=findings)}
 
 
-def finding(**changes: object) -> replies.Finding:
+def finding(**changes: object) -> ledger_replies.Finding:
     fields = {"kind": "violation", "owner": "B" * 40, "node": "elm", "evidence": "", "found": 600}
-    return replies.Finding(**{**fields, "detail": "entry 3: \x1b[31mred", **changes})  # type: ignore[arg-type]
+    return ledger_replies.Finding(**{**fields, "detail": "entry 3: \x1b[31mred", **changes})  # type: ignore[arg-type]
 
 
 def test_findings_are_numbered_and_shown_with_their_proof(place: Home) -> None:

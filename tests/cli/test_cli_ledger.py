@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from f2fbuild.api import replies, requests
+from f2fbuild.api import ledger_replies, replies, requests
 from f2fbuild.ledger import entry, evidence, reading
 from f2fbuild.ledger.log import Log
 from f2fbuild.ledger.proof import format_proof, parse_proof, verify_proof
@@ -255,8 +255,8 @@ def test_beside_a_writer(place: Home, kept: tuple[str, ...]) -> None:
             log.append(ALICE.write(acceptance()))
 
 
-def log_view(node: NodeKeys, name: str, directory: Path, *, frozen: bool = False) -> replies.Log:
-    return replies.Log(
+def log_view(node: NodeKeys, name: str, directory: Path, *, frozen: bool = False) -> ledger_replies.Log:
+    return ledger_replies.Log(
         origin=node.origin,
         owner=name.upper() * 8,
         node=name,
@@ -268,14 +268,14 @@ def log_view(node: NodeKeys, name: str, directory: Path, *, frozen: bool = False
     )
 
 
-def with_logs(*logs: replies.Log) -> dict[type[requests.Request], replies.Reply]:
+def with_logs(*logs: ledger_replies.Log) -> dict[type[requests.Request], replies.Reply]:
     friend = peer(alias="robert", node="elm", origin=BOB.origin)
-    nothing = replies.Witnessing(
+    nothing = ledger_replies.Witnessing(
         origin=BOB.origin, note="", keys=("", ""), cosigned=(), given=(), problems=()
     )
     return {
         requests.GetWitnessing: nothing,
-        requests.ListLogs: replies.Logs(logs=logs, findings=()),
+        requests.ListLogs: ledger_replies.Logs(logs=logs, findings=()),
         requests.ListPeers: replies.Peers(peers=(friend,), refused=()),
     }
 

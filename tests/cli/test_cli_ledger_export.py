@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from f2fbuild.api import replies, requests
+from f2fbuild.api import ledger_replies, replies, requests
 from f2fbuild.ledger import entry
 from f2fbuild.ledger.log import Log
 from f2fbuild.ledger.proof import parse_proof
@@ -69,8 +69,8 @@ def kept(place: Home) -> tuple[str, ...]:
     return str(directory), "--vkey", format_vkey(ALICE.vkey)
 
 
-def log_view(node: NodeKeys, name: str, directory: Path) -> replies.Log:
-    return replies.Log(
+def log_view(node: NodeKeys, name: str, directory: Path) -> ledger_replies.Log:
+    return ledger_replies.Log(
         origin=node.origin,
         owner=name.upper() * 8,
         node=name,
@@ -90,7 +90,7 @@ def two(place: Home) -> Iterator[Home]:
         log_view(BOB, "elm", write(place.directory / "bob", BOB, result=b"other")),
     )
     calls = {
-        requests.ListLogs: replies.Logs(logs=views, findings=()),
+        requests.ListLogs: ledger_replies.Logs(logs=views, findings=()),
         requests.ListPeers: replies.Peers(
             peers=(peer(alias="robert", node="elm", origin=BOB.origin),), refused=()
         ),
@@ -206,7 +206,7 @@ def test_owners_in_a_database(place: Home) -> None:
             log.append(node.write(*payloads))
         views.append(log_view(node, f"n{number}", place.directory / f"log{number}"))
     calls = {
-        requests.ListLogs: replies.Logs(logs=tuple(views), findings=()),
+        requests.ListLogs: ledger_replies.Logs(logs=tuple(views), findings=()),
         requests.ListPeers: replies.Peers(peers=(), refused=()),
     }
     file = place.directory / "logs.sqlite"
@@ -262,10 +262,10 @@ def test_an_entry_that_cannot_be_read_is_told(place: Home, kind: str) -> None:
 def test_import_says_what_became_of_each_log(place: Home) -> None:
     file = place.directory / "stick.tar"
     file.write_bytes(b"x")
-    good = replies.ImportedLog(origin="o1", name="bob@elm", state="advanced", size=7, detail="")
-    evil = replies.ImportedLog(origin="o2\x1b[2J", name="", state="forked", size=3, detail="forked")
+    good = ledger_replies.ImportedLog(origin="o1", name="bob@elm", state="advanced", size=7, detail="")
+    evil = ledger_replies.ImportedLog(origin="o2\x1b[2J", name="", state="forked", size=3, detail="forked")
     for logs, code in (((good,), 0), ((good, evil), 11)):
-        calls = {requests.ImportLogs: replies.Imported(logs=logs)}
+        calls = {requests.ImportLogs: ledger_replies.Imported(logs=logs)}
         with beside(place, whole_node(calls=calls)) as node:
             said = place.run("ledger", "import", str(file))
             machine = place.run("ledger", "import", str(file), "--json")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from f2fbuild.api import replies, requests
+from f2fbuild.api import ledger_replies, replies, requests
 from f2fbuild.api.cosigned import Cosigned
 from f2fbuild.ledger.cosignature import Cosignature, attach, cosign, cosignatures, witness_vkey
 from f2fbuild.ledger.log import Log
@@ -45,8 +45,8 @@ def view(key: SigningKey, name: str, **changes: object) -> Cosigned:
     return Cosigned(**(fields | changes))  # type: ignore[arg-type]
 
 
-def witnessing(note: bytes, *cosigned: Cosigned) -> replies.Witnessing:
-    return replies.Witnessing(
+def witnessing(note: bytes, *cosigned: Cosigned) -> ledger_replies.Witnessing:
+    return ledger_replies.Witnessing(
         origin=BOB.origin,
         note=note.decode(),
         keys=("W", "M"),
@@ -56,8 +56,8 @@ def witnessing(note: bytes, *cosigned: Cosigned) -> replies.Witnessing:
     )
 
 
-def calls(directory: Path, reply: replies.Witnessing) -> dict[type[requests.Request], replies.Reply]:
-    log = replies.Log(
+def calls(directory: Path, reply: ledger_replies.Witnessing) -> dict[type[requests.Request], replies.Reply]:
+    log = ledger_replies.Log(
         origin=BOB.origin,
         owner="ELM" * 8,
         node="elm",
@@ -69,7 +69,7 @@ def calls(directory: Path, reply: replies.Witnessing) -> dict[type[requests.Requ
     )
     return {
         requests.GetWitnessing: reply,
-        requests.ListLogs: replies.Logs(logs=(log,), findings=()),
+        requests.ListLogs: ledger_replies.Logs(logs=(log,), findings=()),
         requests.ListPeers: replies.Peers(
             peers=(peer(alias="robert", node="elm", origin=BOB.origin),), refused=()
         ),

@@ -10,7 +10,7 @@ import pytest
 import trio
 import trio.testing
 
-from f2fbuild.api import replies
+from f2fbuild.api import ledger_replies, replies
 from f2fbuild.builder.targets import Format, Repository, Target
 from f2fbuild.demo.actor import Actor, free_ports
 from f2fbuild.demo.report import SCHEMA, report
@@ -151,7 +151,9 @@ def test_the_demonstration_needs_a_debian() -> None:
 
 
 def test_what_was_shown_is_one_object() -> None:
-    finding = replies.Finding(kind="divergence", owner="B0", node="elm", evidence="/e", found=1, detail="d")
+    finding = ledger_replies.Finding(
+        kind="divergence", owner="B0", node="elm", evidence="/e", found=1, detail="d"
+    )
     outcome = Outcome(
         jobs=[samples.job(), samples.running()],
         caught=[finding],

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from f2fbuild.api import replies, requests
+from f2fbuild.api import ledger_replies, replies, requests
 from f2fbuild.demo.actor import Actor, free_ports
 from f2fbuild.demo.sources import rpm_source, rpm_target
 from f2fbuild.ledger.check import verify
@@ -102,7 +102,7 @@ class Village:
         logs = {}
         for name in NAMES:
             with self.people[name].client() as client:
-                found = await trio.to_thread.run_sync(client.call, requests.ListLogs(), replies.Logs)
+                found = await trio.to_thread.run_sync(client.call, requests.ListLogs(), ledger_replies.Logs)
             assert found.findings == ()
             logs[name] = found.logs[0]
         for name in list(self.nodes):

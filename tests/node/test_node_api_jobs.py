@@ -7,7 +7,7 @@ from typing import TypeVar
 import pytest
 import trio
 
-from f2fbuild.api import replies, requests
+from f2fbuild.api import ledger_replies, replies, requests
 from f2fbuild.builder.targets import Format, Repository, Target, format_target
 from f2fbuild.errors import DivergenceError, F2FError, StorageError, UsageError
 from f2fbuild.jobs.engine import BuildOrder, BuildReport, Progress
@@ -275,7 +275,7 @@ async def test_logs_are_listed_also_when_a_mirror_is_damaged(scene: Scene) -> No
     await alice.stop()
     (mirror / "checkpoint").write_bytes(b"damaged")
     alice = await scene.start("alice")
-    listed = await ask(alice, requests.ListLogs(), replies.Logs)
+    listed = await ask(alice, requests.ListLogs(), ledger_replies.Logs)
     own, *others = listed.logs
     assert (own.node, own.size, own.path) == ("alice-box", 1, str(alice.paths.log))
     shown = next(one for one in others if one.node == "bob-box")

@@ -9,7 +9,7 @@ import pytest
 import trio
 
 from f2fbuild import limits
-from f2fbuild.api import replies, requests
+from f2fbuild.api import ledger_replies, replies, requests
 from f2fbuild.audit.found import CONTRADICTION, EQUIVOCATION, HIDDEN_RESULT, Finding, Found
 from f2fbuild.ledger import entry, evidence
 from f2fbuild.ledger.cosignature import attach, cosign
@@ -106,7 +106,7 @@ async def test_a_convicted_log_is_frozen_and_shown_and_its_owner_is_offered_noth
     assert isinstance(peer, replies.Peer)
     assert (peer.frozen, peer.fork) == (True, found.evidence)
     logs = await view(alice, requests.ListLogs())
-    assert isinstance(logs, replies.Logs)
+    assert isinstance(logs, ledger_replies.Logs)
     assert [log.frozen for log in logs.logs] == [log.origin == identity.origin for log in logs.logs]
     status = await view(alice, requests.GetStatus())
     assert isinstance(status, replies.Status)

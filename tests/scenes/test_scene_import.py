@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from f2fbuild.api import replies, requests
+from f2fbuild.api import ledger_replies, requests
 from f2fbuild.errors import FormatError, NobodyError, StorageError, UsageError
 from f2fbuild.ledger import entry as entries
 from f2fbuild.ledger import evidence
@@ -37,9 +37,9 @@ def stick(file: Path, *people: Paths, start: int = 0) -> Path:
     return file
 
 
-async def bring(node: SceneNode, file: Path) -> tuple[replies.ImportedLog, ...]:
+async def bring(node: SceneNode, file: Path) -> tuple[ledger_replies.ImportedLog, ...]:
     found = await node.api(requests.ImportLogs(file=str(file)))
-    assert isinstance(found, replies.Imported)
+    assert isinstance(found, ledger_replies.Imported)
     return found.logs
 
 
@@ -59,7 +59,7 @@ async def test_a_log_comes_and_grows_on_sticks_alone(scene: Scene, tmp_path: Pat
         ("older", 4),
     ]
     logs = await alice.api(requests.ListLogs())
-    assert isinstance(logs, replies.Logs)
+    assert isinstance(logs, ledger_replies.Logs)
     (kept,) = [log for log in logs.logs if log.node == "bob-box"]
     for file in (path for path in bob.log.rglob("*") if path.is_file()):
         assert (Path(kept.path) / file.relative_to(bob.log)).read_bytes() == file.read_bytes()
@@ -183,7 +183,7 @@ async def test_what_is_no_archive_is_refused(scene: Scene, tmp_path: Path) -> No
 async def test_the_policy_of_a_log_names_the_friends_that_may_witness_it(scene: Scene) -> None:
     alice = await scene.start("alice")
     found = await alice.api(requests.GetTlogPolicy())
-    assert isinstance(found, replies.TlogPolicy)
+    assert isinstance(found, ledger_replies.TlogPolicy)
     lines = found.text.splitlines()
     assert lines[0].startswith(f"log {alice.parts.identity.origin}+")
     assert [line.split()[0] for line in lines].count("witness") == 4
@@ -192,7 +192,7 @@ async def test_the_policy_of_a_log_names_the_friends_that_may_witness_it(scene: 
     assert lines[-1] == "quorum witnesses"
     bob = await scene.start("bob")
     other = await alice.api(requests.GetTlogPolicy(origin=bob.parts.identity.origin))
-    assert isinstance(other, replies.TlogPolicy)
+    assert isinstance(other, ledger_replies.TlogPolicy)
     # Bob is no witness of his own log.
     assert other.text.count("witness ") == 3
     assert bob.owner not in other.text

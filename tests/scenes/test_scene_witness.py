@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from f2fbuild import limits
-from f2fbuild.api import replies, requests
+from f2fbuild.api import ledger_replies, requests
 from f2fbuild.api.web import open_web, serve_web
 from f2fbuild.api.witness import create_witness_app
 from f2fbuild.audit.found import EQUIVOCATION
@@ -398,7 +398,7 @@ async def test_the_owner_sees_who_cosigned_and_what_was_cosigned(scene: Scene) -
     await cosigned(alice, bob)
     await cosigned(bob, alice)
     seen = await alice.api(requests.GetWitnessing())
-    assert isinstance(seen, replies.Witnessing)
+    assert isinstance(seen, ledger_replies.Witnessing)
     log = alice.parts.log
     assert open_checkpoint(seen.note.encode(), log.key) == log.head
     assert lines(alice, seen.note.encode()) == {key.name for key in keys_of(bob)}
@@ -414,7 +414,7 @@ async def test_the_owner_sees_who_cosigned_and_what_was_cosigned(scene: Scene) -
     assert seen.problems == ()
     # A friend's log: here this node itself is one of the cosigners.
     friend = await alice.api(requests.GetWitnessing(origin=bob.parts.identity.origin))
-    assert isinstance(friend, replies.Witnessing)
+    assert isinstance(friend, ledger_replies.Witnessing)
     assert {one.name for one in friend.cosigned} == {"this node"}
     with pytest.raises(UsageError):
         await alice.api(requests.GetWitnessing(origin=STRANGER.origin))
@@ -425,7 +425,7 @@ async def test_a_log_of_which_nothing_came_has_no_head(scene: Scene) -> None:
     assert scene.paths_of("dave")
     friend = next(one for one, _, _ in alice.parts.friendships.all() if one.alias == "dave")
     seen = await alice.api(requests.GetWitnessing(origin=friend.vkey.partition("+")[0]))
-    assert isinstance(seen, replies.Witnessing)
+    assert isinstance(seen, ledger_replies.Witnessing)
     assert (seen.note, seen.cosigned) == ("", ())
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from f2fbuild import limits
-from f2fbuild.api import replies, requests
+from f2fbuild.api import ledger_replies, requests
 from f2fbuild.cli import records
 from f2fbuild.cli.files import read_bytes
 from f2fbuild.cli.main import client, command
@@ -72,9 +72,9 @@ def check_(output: Output, *, file: Path, split: Path | None) -> None:
     _check(output, file, split)
 
 
-def _findings() -> replies.Logs:
+def _findings() -> ledger_replies.Logs:
     with client() as api:
-        return api.call(requests.ListLogs(), replies.Logs)
+        return api.call(requests.ListLogs(), ledger_replies.Logs)
 
 
 def _check(output: Output, file: Path, split: Path | None) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from f2fbuild.api import replies, requests
+from f2fbuild.api import ledger_replies, requests
 from f2fbuild.audit import export as formats
 from f2fbuild.audit.sqlite import write_sqlite
 from f2fbuild.cli import records
@@ -87,7 +87,7 @@ def import_(output: Output, *, file: Path) -> None:
     Exits 11 when one is found, or when entries are not those of the signed head.
     """
     with client() as api:
-        found = api.call(requests.ImportLogs(file=str(file.absolute())), replies.Imported)
+        found = api.call(requests.ImportLogs(file=str(file.absolute())), ledger_replies.Imported)
     if output.json:
         output.reply(found)
     else:
@@ -106,7 +106,7 @@ def _policy(output: Output, which: Sequence[str], target: Path | None) -> None:
         raise UsageError("a policy is of one log: its owner's witnesses do not count for it")
     with client() as api:
         log = find(which[0], "")[0].origin if which else ""
-        found = api.call(requests.GetTlogPolicy(origin=log), replies.TlogPolicy)
+        found = api.call(requests.GetTlogPolicy(origin=log), ledger_replies.TlogPolicy)
     with output_file(target) as file:
         file.write(found.text.encode())
     _say(output, target, "tlog-policy", {found.origin: 0})

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from f2fbuild.api import replies, requests
+from f2fbuild.api import ledger_replies, replies, requests
 from f2fbuild.api.client import Client
 from f2fbuild.cli.main import client
 from f2fbuild.cli.output import Output
@@ -75,7 +75,7 @@ def all_logs(output: Output) -> list[KeptLog]:
 def _kept_logs(api: Client) -> list[KeptLog]:
     """Return all logs that the node keeps, its own first."""
     aliases = {peer.origin: peer for peer in api.call(requests.ListPeers(), replies.Peers).peers}
-    found = api.call(requests.ListLogs(), replies.Logs).logs
+    found = api.call(requests.ListLogs(), ledger_replies.Logs).logs
     return [
         KeptLog(
             directory=Path(log.path),
@@ -108,7 +108,7 @@ def choose(logs: Sequence[KeptLog], wanted: str) -> KeptLog:
     raise UsageError("no log here is called so", where=wanted, hint=hint)
 
 
-def _names(log: replies.Log, peer: replies.Peer | None) -> tuple[str, ...]:
+def _names(log: ledger_replies.Log, peer: replies.Peer | None) -> tuple[str, ...]:
     called = (f"{peer.alias}@{peer.node}", peer.alias) if peer else ()
     return (*called, log.node, log.owner)
 

@@ -2,7 +2,7 @@
 
 import click
 
-from f2fbuild.api import replies, requests
+from f2fbuild.api import ledger_replies, requests
 from f2fbuild.api.cosigned import Cosigned
 from f2fbuild.cli import records
 from f2fbuild.cli.commands.ledger.entries import verbatim
@@ -58,7 +58,7 @@ def witness(output: Output) -> None:
     not cosign follow with the reason.
     """
     with client() as api:
-        found = api.call(requests.GetWitnessing(), replies.Witnessing)
+        found = api.call(requests.GetWitnessing(), ledger_replies.Witnessing)
     if output.json:
         output.reply(found)
         return
@@ -78,7 +78,7 @@ def _cosigned(output: Output, kept: KeptLog, key: VerifierKey, note: bytes) -> t
     """Return the head as the node holds it, and the cosignatures of exactly that head, verified here."""
     try:
         with client() as api:
-            found = api.call(requests.GetWitnessing(origin=kept.origin), replies.Witnessing)
+            found = api.call(requests.GetWitnessing(origin=kept.origin), ledger_replies.Witnessing)
     except NodeNotRunningError:
         output.hint("the node is not running: cosignatures are not shown")
         return note, []
