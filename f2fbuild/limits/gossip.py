@@ -3,7 +3,7 @@
 from f2fbuild.limits.units import KIB
 
 HEAD_HOPS = 3
-"""Hops that a head travels: friends of friends of friends hear of a log (`formats.md` section 3)."""
+"""Hops that a head travels: friends of friends of friends hear of a log."""
 
 ORIGINS_PER_FRIEND = 2_000
 """Logs that one friend may name, and that it is told of: 25 friends make 50,000 heads of some 500 bytes."""

@@ -60,7 +60,7 @@ EVIDENCE_PER_HOUR = 60
 """Files that one friend may show in an hour: each costs up to a dozen signatures and two runs of GnuPG."""
 
 EVIDENCE_PER_FRIEND = 2_000
-"""Files kept that came from one friend: as many as it may have announced logs (`formats.md` section 3)."""
+"""Files kept that came from one friend: as many as it may have announced logs."""
 
 EVIDENCE_WITNESSES = 8
 """Witnesses whose certificates one file of evidence holds: two are needed, each reader believes others."""

@@ -43,7 +43,7 @@ def test_an_embargo_that_is_none_is_refused(value: Any) -> None:
 
 
 def test_a_build_key_by_hand() -> None:
-    # The bytes of formats.md §1.8, written out.
+    # The bytes of a build key, written out.
     text = (
         '{"buildType":"https://f2fbuild.invalid/buildtypes/rpm/v1",'
         '"externalParameters":{"arch":"x86_64","cpus":2,"format":"rpm","macros":{"dist":".fc45"}},'
