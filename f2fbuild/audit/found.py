@@ -8,6 +8,7 @@ VIOLATION = "violation"
 CONTRADICTION = "self-contradiction"
 REPEATED_EPOCH = "repeated-epoch"
 HIDDEN_RESULT = "hidden-result"
+LEFT_OUT = "left-out"
 
 SHARED = (EQUIVOCATION, CONTRADICTION, REPEATED_EPOCH, HIDDEN_RESULT)
 """Findings whose evidence is shown to friends: it convicts a log or an owner."""

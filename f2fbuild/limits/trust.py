@@ -8,6 +8,9 @@ CERTIFICATE_BYTES = 16 * KIB
 CERTIFICATE_DAYS = 365
 """Days for which a new node certificate is valid: its owner should look at his nodes once a year."""
 
+RENEWAL_SECONDS = 60
+"""Seconds between two other certificates that are taken from one node: each costs a run of GnuPG."""
+
 CARD_BYTES = 64 * KIB
 """Bytes of a friend card: a certificate file, hints, and a minimal key with a dozen user ids and subkeys."""
 

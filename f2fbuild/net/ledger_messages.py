@@ -1,4 +1,4 @@
-"""What nodes say to one another about logs: heads, tiles and bundles, cosignatures, evidence.
+"""What nodes say to one another about logs: heads, tiles and bundles, cosignatures, evidence, certificates.
 
 The table of what answers what is in `messages`.
 """
@@ -157,3 +157,13 @@ class ShowEvidence(Message, frozen=True, kw_only=True):
 
 class EvidenceSeen(Message, frozen=True, kw_only=True):
     """The evidence is checked and kept, or was known already."""
+
+
+class RenewCertificate(Message, frozen=True, kw_only=True):
+    """My certificate file as it is now: renewed, or of a new epoch with another log."""
+
+    certificate: Annotated[bytes, Meta(max_length=limits.CERTIFICATE_BYTES)]
+
+
+class CertificateSeen(Message, frozen=True, kw_only=True):
+    """It is known here now, or was already, or is older than the one that is."""

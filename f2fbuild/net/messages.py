@@ -21,6 +21,7 @@ more messages and ends the stream. The table of what answers what:
 | GetConsistency | ConsistencyShown, NoConsistency |
 | AddCosignatures | CosignaturesSeen |
 | ShowEvidence | EvidenceSeen |
+| RenewCertificate | CertificateSeen |
 | Refuse | RefusalSeen |
 
 `Failure` may answer anything. Fields of bytes carry signed things verbatim; they are opened by whoever
@@ -35,6 +36,7 @@ from f2fbuild import limits
 from f2fbuild.net.ledger_messages import (
     AddCosignatures,
     AnnounceHead,
+    CertificateSeen,
     ConsistencyShown,
     CosignaturesSeen,
     EvidenceSeen,
@@ -49,6 +51,7 @@ from f2fbuild.net.ledger_messages import (
     NoConsistency,
     NoHead,
     NoLogResource,
+    RenewCertificate,
     ShowEvidence,
     SwapHeads,
     TuneHeads,
@@ -268,6 +271,7 @@ Request: TypeAlias = (
     | GetConsistency
     | AddCosignatures
     | ShowEvidence
+    | RenewCertificate
     | Refuse
 )
 """What opens an exchange."""
@@ -299,6 +303,7 @@ Answer: TypeAlias = (
     | NoConsistency
     | CosignaturesSeen
     | EvidenceSeen
+    | CertificateSeen
     | RefusalSeen
     | Failure
 )

@@ -1,6 +1,7 @@
 """What this node does when a friend asks: one function for each request, each behind the right it needs."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import trio
@@ -20,6 +21,7 @@ from f2fbuild.net.exchange import Exchange
 from f2fbuild.net.ledger_messages import (
     AddCosignatures,
     AnnounceHead,
+    CertificateSeen,
     EvidenceSeen,
     GetConsistency,
     GetHead,
@@ -30,6 +32,7 @@ from f2fbuild.net.ledger_messages import (
     LogResource,
     NoHead,
     NoLogResource,
+    RenewCertificate,
     ShowEvidence,
     SwapHeads,
     TuneHeads,
@@ -61,6 +64,14 @@ from f2fbuild.trust.policy import Refusal, Right
 _Serve: TypeAlias = Callable[[str, Any, Exchange], Awaitable[None]]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """Who takes in what friends show of themselves: evidence, and new certificates."""
+
+    evidence: Callable[[str, ShowEvidence], Awaitable[EvidenceSeen | Failure]]
+    certificate: Callable[[str, RenewCertificate], Awaitable[CertificateSeen | Failure]]
+
+
 class Exchanges:
     """Answers friends' requests."""
 
@@ -72,8 +83,8 @@ class Exchanges:
         intake: Intake,
         fulfilment: Fulfilment,
         gossiping: Gossiping,
-        heard: Callable[[str, ShowEvidence], Awaitable[EvidenceSeen | Failure]],
         gathering: Gathering,
+        heard: Heard,
     ) -> None:
         """Wire what answers: the builder's bench, who may ask, and this node's log."""
         self._bench = bench
@@ -103,6 +114,7 @@ class Exchanges:
             GetConsistency: (Right.LEDGER, self._consistency),
             AddCosignatures: (None, self._cosigned),
             ShowEvidence: (None, self._evidence),
+            RenewCertificate: (None, self._renewed),
             Refuse: (None, self._refused),
         }
 
@@ -222,7 +234,10 @@ class Exchanges:
         await exchange.send(await self._gathering.heard(peer, request))
 
     async def _evidence(self, peer: str, request: ShowEvidence, exchange: Exchange) -> None:
-        await exchange.send(await self._heard(peer, request))
+        await exchange.send(await self._heard.evidence(peer, request))
+
+    async def _renewed(self, peer: str, request: RenewCertificate, exchange: Exchange) -> None:
+        await exchange.send(await self._heard.certificate(peer, request))
 
     async def _refused(self, peer: str, request: Refuse, exchange: Exchange) -> None:
         self._friendships.note_told(peer, f"{request.reason}: {request.rule} {request.detail}".strip())

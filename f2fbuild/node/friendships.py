@@ -18,10 +18,10 @@ from f2fbuild.model.vkey import format_vkey
 from f2fbuild.net import dialer
 from f2fbuild.net.hints import Hint, parse_hint
 from f2fbuild.store.database import Database, Row
-from f2fbuild.trust.admission import AdmittedCard, RefusedCard, admit_card
+from f2fbuild.trust.admission import AdmittedCard, RefusedCard, admit_card, admit_file
 from f2fbuild.trust.armor import Block, dearmor
 from f2fbuild.trust.binding import CertificateTable, Unbound, VerifiedCertificate
-from f2fbuild.trust.certificate_file import parse_file
+from f2fbuild.trust.certificate_file import CertificateFile, parse_file
 from f2fbuild.trust.gpg import Gnupg
 from f2fbuild.trust.graph import edges, independent, standing
 from f2fbuild.trust.keyring import Keyring
@@ -208,7 +208,24 @@ class Friendships:
         """Return the newest verified certificate of a node."""
         return self._table.newest(peer)
 
+    def certificate_file(self, peer: str) -> CertificateFile | None:
+        """Return the certificate file of a friend's node as it is kept, None for strangers and tombstones."""
+        row = self._database.row("SELECT * FROM friend WHERE node = ? AND state = 'active'", (peer,))
+        return parse_file(row["certificate"], where=f"certificate of {row['alias']}") if row else None
+
+    async def check(self, file: CertificateFile) -> VerifiedCertificate | Unbound:
+        """Return a certificate that came without a card as verified if its owner, who is known, signed it."""
+        return await trio.to_thread.run_sync(admit_file, file, self._keyring)
+
     # Changes
+
+    async def renew(self, held: CertificateFile, file: CertificateFile) -> None:
+        """Keep a checked certificate of a friend's node in the place of `held`, if that is still there."""
+        self._database.execute(
+            "UPDATE friend SET certificate = ? WHERE node = ? AND certificate = ? AND state = 'active'",
+            (file.data, held.certificate.node_id, held.data),
+        )
+        await self.refresh()
 
     async def admit(self, card: str, rights: frozenset[Right], alias: str, *, certify: bool) -> Proposed:
         """Take a friend card: certify its owner's key when asked, grant `rights` and nothing else.

@@ -10,6 +10,7 @@ from f2fbuild.jobs.schedule import Candidate
 from f2fbuild.jobs.tasks import OPEN_STATES
 from f2fbuild.net.exchange import Exchange
 from f2fbuild.net.frames import GoAwayReason
+from f2fbuild.net.ledger_messages import RenewCertificate
 from f2fbuild.net.messages import Refuse, Request
 from f2fbuild.trust.policy import Refusal, Right
 
@@ -25,6 +26,7 @@ class Neighbours:
         self._parts = parts
         self._news = trio.Event()
         self._arrived: set[str] = set()
+        self._unaware: set[str] = set()
 
     @property
     def on_loopback(self) -> bool:
@@ -35,6 +37,7 @@ class Neighbours:
     def came(self, peer: str) -> None:
         """A friend is connected."""
         self._arrived.add(peer)
+        self._unaware.add(peer)
         self._parts.follower.want(peer)
         self._parts.passing.wake()
         self._parts.guard.came(peer)
@@ -113,11 +116,16 @@ class Neighbours:
 
     async def run(self) -> None:
         """Tell friends what they should know, until cancelled."""
+        parts = self._parts
         while True:
             news = self._news
             arrived, self._arrived = self._arrived, set()
             for peer in sorted(arrived):
                 await self._check(peer)
+            unaware, self._unaware = self._unaware, set()
+            for peer in sorted(unaware):
+                # A friend may hold one from before; who does not take it asks for a new card.
+                await self._say(peer, RenewCertificate(certificate=parts.identity.certificate.data))
             await news.wait()
 
     async def _check(self, peer: str) -> None:
@@ -131,7 +139,7 @@ class Neighbours:
         await self._say(peer, request)
         self._parts.peers.close(peer, GoAwayReason.NOT_ALLOWED)
 
-    async def _say(self, peer: str, request: Refuse) -> None:
+    async def _say(self, peer: str, request: Refuse | RenewCertificate) -> None:
         """Say something that a friend may miss: it asks by itself when it comes back."""
         with trio.move_on_after(limits.NEWS_SECONDS):
             try:

@@ -47,7 +47,7 @@ from f2fbuild.net.noise import PrivateKey
 from f2fbuild.net.peers import Peers, PeersSettings
 from f2fbuild.node import clock
 from f2fbuild.node.accusing import accuse, note_strikes
-from f2fbuild.node.exchanges import Exchanges
+from f2fbuild.node.exchanges import Exchanges, Heard
 from f2fbuild.node.friendships import Friendships
 from f2fbuild.node.gossiping import Gossiping
 from f2fbuild.node.guarding import Guard
@@ -55,6 +55,7 @@ from f2fbuild.node.kept import Kept
 from f2fbuild.node.neighbours import Neighbours
 from f2fbuild.node.passing import Judgement, Passing
 from f2fbuild.node.reach import Reach
+from f2fbuild.node.renewing import Renewing
 from f2fbuild.node.roles import AuditorExchanges
 from f2fbuild.node.tidying import Tidying, logs_in
 from f2fbuild.node.witnessing import Witnessing
@@ -201,8 +202,8 @@ class Parts(Kept):
             intake=intake,
             fulfilment=self.fulfilment,
             gossiping=self.gossiping,
-            heard=self.passing.heard,
             gathering=self.witnessing.gathering,
+            heard=Heard(evidence=self.passing.heard, certificate=self.renewing.heard),
         )
 
     # The submitter's side
@@ -270,6 +271,17 @@ class Parts(Kept):
         )
         self._stack.callback(follower.close)
         return follower
+
+    @cached_property
+    def renewing(self) -> Renewing:
+        """Takes in friends' new certificates."""
+        return Renewing(
+            self.friendships,
+            self.findings,
+            lambda: self.follower,
+            clock=self._needs.clock,
+            tell=self._needs.tell,
+        )
 
     @cached_property
     def witnessing(self) -> Witnessing:

@@ -42,6 +42,7 @@ LOGS_AND_NEWS: frozenset[type[Request]] = frozenset(
         ledger_messages.AnnounceHead,
         messages.Refuse,
         ledger_messages.ShowEvidence,
+        ledger_messages.RenewCertificate,
         ledger_messages.AddCosignatures,
         ledger_messages.SwapHeads,
         ledger_messages.TuneHeads,

@@ -73,6 +73,8 @@ MESSAGES = st.one_of(
     st.builds(ledger_messages.GetConsistency, origin=st.just("x"), old=_COUNTS, new=_COUNTS, hops=_HOPS),
     st.builds(ledger_messages.ConsistencyShown, prefix_root=_HASHES, hashes=st.lists(_HASHES, max_size=63)),
     st.just(ledger_messages.NoConsistency()),
+    st.builds(ledger_messages.RenewCertificate, certificate=_BYTES),
+    st.just(ledger_messages.CertificateSeen()),
     st.builds(messages.Failure, code=_WORDS, detail=_TEXTS),
     st.just(NoLogResource()),
 )
@@ -115,6 +117,7 @@ def pack(**fields: Any) -> bytes:
         (pack(type="Failure", code="no", detail="x" * 1025), "length <= 1024"),
         (pack(type="AnnounceHead", checkpoint=b"", public=b"x" * 31, hops=0), "length >= 32"),
         (pack(type="AddCosignatures", cosigned=b"x" * 4097), "length <= 4096"),
+        (pack(type="RenewCertificate", certificate=b"x" * 16_385), "length <= 16384"),
         (pack(type="GetHead", origin="o", salt=b"x" * 15, known=[]), "length >= 16"),
         (pack(type="GetHead", origin="o", salt=b"x" * 16, known=[b"x" * 9]), "length <= 8"),
         (pack(type="GetHead", origin="o", salt=b"x" * 16, known=[b"x" * 8] * 1025), "length <= 1024"),

@@ -308,9 +308,10 @@ def check_log(paths: Paths) -> Promises:
     """Check a log with the product's checker and with the one that shares no code with it."""
     identity = load_identity(paths)
     certificate = identity.certificate.certificate
-    report = verify(paths.log, parse_log_vkey(format_vkey(certificate.log)))
+    directory = paths.log_of(certificate.epoch)
+    report = verify(directory, parse_log_vkey(format_vkey(certificate.log)))
     assert report.problems == ()
-    read = checker.check_log(paths.log, format_vkey(certificate.log), certificate.statements.hex())
+    read = checker.check_log(directory, format_vkey(certificate.log), certificate.statements.hex())
     with open_log(paths) as log:
         assert log.size == len(read)
         data = list(log.entries(0, log.size))

@@ -120,4 +120,5 @@ def _card(town: Town, name: str) -> str:
 
 def open_log(paths: Paths) -> Log:
     """Open the log of a node that does not run."""
-    return Log.open(paths.log, load_identity(paths).log_key)
+    identity = load_identity(paths)
+    return Log.open(paths.log_of(identity.certificate.certificate.epoch), identity.log_key)

@@ -325,7 +325,10 @@ async def test_a_friend_who_takes_no_more_is_told_later(scene: Scene) -> None:
         asked.set()
         return Failure(code="too-much", detail="")
 
-    heard, bob.parts.exchanges._heard = bob.parts.exchanges._heard, full
+    heard, bob.parts.exchanges._heard = (
+        bob.parts.exchanges._heard,
+        replace(bob.parts.exchanges._heard, evidence=full),
+    )
     find(alice, of_strangers(7), NodeKeys(7).origin)
     await asked.wait()
     assert len(alice.parts.findings.untold(bob.id)) == 1

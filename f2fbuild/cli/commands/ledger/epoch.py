@@ -36,8 +36,8 @@ def new(output: Output, *, yes: bool, dry_run: bool) -> None:
     """Begin a new log for this node; the node must not be running.
 
     Your GnuPG signs a new certificate. The old log is kept; what it owes stays owed. Jobs that others gave
-    to this node are given up. Friends take the new certificate with a new friend card. Run it again if it
-    broke off.
+    to this node are given up. Friends get the new certificate when this node connects to them. Run it again
+    if it broke off.
     """
     paths = Paths.from_environment(os.environ)
     plan = epochs.planned(paths)
