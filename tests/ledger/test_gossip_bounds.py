@@ -156,7 +156,8 @@ def test_the_same_size_with_another_root_is_news() -> None:
     assert vectors.lacks(having(ANNA, [b"1", b"x"], 1), ours)
     assert not vectors.lacks(having(ANNA, [b"1", b"2"], 2), ours)
     assert vectors.lacks(having(ANNA, [b"1", b"2"], 3), ours)
-    assert not vectors.lacks(having(ANNA, THREE, 3), ours)
+    assert not vectors.lacks(having(ANNA, THREE, 2), ours)
+    assert vectors.lacks(having(ANNA, THREE, 3), ours), "a fork is compared where its shorter side is nearer"
 
 
 # Whatever is said

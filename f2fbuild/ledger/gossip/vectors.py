@@ -59,10 +59,13 @@ class Lines:
 
 
 def lacks(theirs: Have | None, ours: Have) -> bool:
-    """Return whether who has `theirs` would learn something from `ours`: a head, or a shorter way to it."""
-    if theirs is None or theirs.size != ours.size:
-        return theirs is None or theirs.size < ours.size
-    return theirs.mark != ours.mark or theirs.hops > ours.hops + 1
+    """Return whether who has `theirs` would learn something from `ours`: a head, or a shorter way to one.
+
+    A smaller head by a shorter way counts too: where a fork's larger side ends, nobody else compares the two.
+    """
+    if theirs is None or theirs.size < ours.size or theirs.hops > ours.hops + 1:
+        return True
+    return theirs.size == ours.size and theirs.mark != ours.mark
 
 
 def pack(lines: Iterable[Have]) -> bytes:
