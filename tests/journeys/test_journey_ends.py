@@ -122,7 +122,7 @@ def test_a_log_that_somebody_changed_ends_with_11() -> None:
             typed(place, "build", "toy", text, *order(1, 1), "--wait", code=8)
             head = place.log / "checkpoint"
             origin, _, rest = head.read_text().split("\n", 2)
-            head.write_text("\n".join((origin, "1", rest)))
+            head.write_text("\n".join((origin, "7", rest)))
             assert (
                 typed(place, "build", "toy", text, *order(1, 1), "--wait", code=11)["error"] == "LedgerError"
             )
