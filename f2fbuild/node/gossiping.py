@@ -32,9 +32,10 @@ if TYPE_CHECKING:
 
 
 class _Outbox:
-    """What one friend is to be told: heads by log, then what else."""
+    """What one friend, whose own log is `log`, is to be told: heads by log, then what else."""
 
-    def __init__(self) -> None:
+    def __init__(self, log: bytes) -> None:
+        self.log = log
         self.heads: dict[bytes, talk.Given] = {}
         self.others: deque[talk.Swap | talk.Tune] = deque(maxlen=limits.LINK_STREAMS)
         self.busy = False
@@ -74,13 +75,15 @@ class Gossiping:
     # What happens
 
     def came(self, peer: str) -> None:
-        """A friend is connected, or has the right to hear of ledgers from now on."""
+        """A friend is connected, has the right to hear of ledgers from now on, or begins another epoch."""
         friend = self._parts.friendships.find(peer)
-        may = not isinstance(self._parts.friendships.decide(peer, Right.LEDGER), Refusal)
-        if friend is not None and may and peer not in self._boxes:
-            self._boxes[peer] = _Outbox()
+        if friend is None or isinstance(self._parts.friendships.decide(peer, Right.LEDGER), Refusal):
+            return
+        box = self._boxes.setdefault(peer, _Outbox(b""))
+        if box.log != _log(friend):
+            box.log = _log(friend)
             self._follow()
-            self._happen(talk.Linked(peer=peer, log=_log(friend)))
+            self._happen(talk.Linked(peer=peer, log=box.log))
 
     def went(self, peer: str) -> None:
         """A friend is gone."""

@@ -97,13 +97,8 @@ async def build(alice: SceneNode, builder: SceneNode, text: str) -> None:
     job = await scratch(alice, text)
     assert (await alice.finish(job)).state == "succeeded"
     log = builder.parts.log
-
-    def followed() -> bool:
-        # Announcements may wait their turn; here she looks by herself.
-        alice.parts.follower.want(builder.id)
-        return copy(alice, friend(alice, builder).vkey).head == log.head
-
-    await until(followed)
+    # The builder announces its heads, and those of a friend are taken at once.
+    await until(lambda: copy(alice, friend(alice, builder).vkey).head == log.head)
 
 
 async def test_friends_learn_of_a_new_epoch_and_build_on(scene: Scene) -> None:
