@@ -117,7 +117,10 @@ async def test_a_narrow_umask_of_the_node_makes_the_same_environment(
     old = os.umask(0o077)
     try:
         made = await install(rpm_world, environment.lock, place / "layers")
-        said(await Jobs(made, place).build(sources))
+        narrow = await Jobs(made, place).build(sources)
+        said(narrow)
     finally:
         os.umask(old)
         await roots.remove(environment.lock, with_base=True)
+    usual = await Jobs(environment, place).build(sources)
+    assert narrow.outcome == usual.outcome

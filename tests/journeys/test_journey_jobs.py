@@ -40,9 +40,9 @@ def test_without_terminal_build_returns_at_once_and_cancel_ends_the_watch_with_5
 ) -> None:
     ann, *_ = people
     with hanging(ann, "at once") as job:
-        typed(ann, "job", "explain", job)
-        typed(ann, "cancel", job)
-        typed(ann, "watch", job, code=5)
+        assert typed(ann, "job", "explain", job)["job"] == typed(ann, "job", "show", job)["id"]
+        assert typed(ann, "cancel", job)["state"] == "cancelled"
+        assert typed(ann, "watch", job, code=5)["state"] == "cancelled"
 
 
 def test_unknown_things_are_usage_errors(people: tuple[Home, ...]) -> None:

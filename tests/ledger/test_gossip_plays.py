@@ -61,7 +61,7 @@ def test_a_head_is_passed_on_with_one_hop_more_and_no_further_than_three() -> No
     play = with_friends("anna", "bert", "carl")
     play >> announced("anna", head(DORA, ONE, 1)) << graft("anna", DORA)
     play << talk.Announce(peer="bert", head=head(DORA, ONE, 2))
-    play << talk.Announce(peer="carl", head=head(DORA, ONE, 2))
+    (play << talk.Announce(peer="carl", head=head(DORA, ONE, 2))).end()
     far = with_friends("anna", "bert") >> announced("anna", head(DORA, ONE, 2)) << graft("anna", DORA)
     far.end()
     known = far.gossip.head(log_of(DORA))

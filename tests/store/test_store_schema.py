@@ -138,6 +138,12 @@ def test_what_can_be_is_stored(database: Database) -> None:
     insert(database, "job", JOB, verdict="{}")
     insert(database, "assignment", ASSIGNMENT, stage="build")
     insert(database, "task", TASK, commitment_index=5, closing_index=6)
+    for table, column, value in (
+        ("job", "verdict", "{}"),
+        ("assignment", "stage", "build"),
+        ("task", "closing_index", 6),
+    ):
+        assert [row[column] for row in database.rows(f"SELECT {column} FROM {table}")] == [value]
 
 
 def test_a_task_has_one_end(database: Database) -> None:

@@ -216,4 +216,5 @@ def test_outside_programs_can_check_a_certificate(ann: Person, tmp_path: Path) -
     file = ann.signed(certificate(ann.fingerprint))
     (tmp_path / "text").write_bytes(file.text)
     (tmp_path / "text.asc").write_bytes(file.data[file.data.index(b"-----BEGIN") :])
-    gpg(ann.home, "--verify", str(tmp_path / "text.asc"), str(tmp_path / "text"))
+    said = gpg(ann.home, "--status-fd", "1", "--verify", str(tmp_path / "text.asc"), str(tmp_path / "text"))
+    assert f"VALIDSIG {ann.fingerprint}".encode() in said
