@@ -65,6 +65,9 @@ class Killed:
         """Once bob has ended his part and alice has followed him: his log is as he promised."""
         bob = self._scene.nodes["bob"]
         work = list((bob.paths.state / "work").iterdir())
+        await until(lambda: bob.parts.guard.telling)
+        # A head that alice held before bob was killed is no news to her: she asks once more what he tells now.
+        self.alice.parts.follower.want(bob.id)
         await until(lambda: self._heads.since_death()[-1:] == [bob.parts.log.size])
         told = self._heads.since_death()
         assert self.alice.parts.findings.list() == []
