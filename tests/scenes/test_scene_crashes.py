@@ -66,7 +66,7 @@ class Killed:
         bob = self._scene.nodes["bob"]
         work = list((bob.paths.state / "work").iterdir())
         await until(lambda: bob.parts.guard.telling)
-        # A head that alice held before bob was killed is no news to her: she asks once more what he tells now.
+        # A head that alice held before bob was killed is no news to her: she asks again what he tells now.
         self.alice.parts.follower.want(bob.id)
         await until(lambda: self._heads.since_death()[-1:] == [bob.parts.log.size])
         told = self._heads.since_death()
