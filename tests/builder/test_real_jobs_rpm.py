@@ -17,7 +17,7 @@ from tests.builder.builder_worlds import ROOT, World
 
 pytestmark = [pytest.mark.timeout(900), pytest.mark.unprivileged]
 EXPANDED = (
-    "%global evil %(touch /tmp/f2f-macro; touch /f2f-macro; cat /etc/shadow; "
+    "%global evil %(touch /tmp/f2f-macro; touch /f2f-macro; cat /etc/shadow SECRET; "
     "(exec 3<>/dev/tcp/192.0.2.1/80) 2>&1; (setsid sleep 838383 >/dev/null 2>&1 &); echo expanded)\n"
 )
 
@@ -46,7 +46,10 @@ async def test_a_program_in_c_is_built_twice_alike(jobs: Jobs, tmp_path: Path) -
 
 
 async def test_macros_that_run_programs_do_so_nowhere_but_inside(jobs: Jobs) -> None:
-    sources = await source_rpm(jobs.place, "echo macro said '%{evil}'", EXPANDED)
+    secret = jobs.place / "secret"
+    secret.write_text("nobody inside reads this\n")
+    macros = EXPANDED.replace("SECRET", str(secret))
+    sources = await source_rpm(jobs.place, "echo macro said '%{evil}'", macros)
     facts = await jobs.inspect(sources)
     assert facts.name == "tiny"
     assert marked("838383") == []
@@ -54,8 +57,7 @@ async def test_macros_that_run_programs_do_so_nowhere_but_inside(jobs: Jobs) -> 
     log = said(report)
     assert "expanded" in log
     assert marked("838383") == []
-    for line in Path("/etc/shadow").read_text().splitlines() if Path("/etc/shadow").exists() else ():
-        assert line not in log
+    assert "nobody inside reads this" not in log
     for place in (Path("/"), Path("/tmp"), *jobs.environment.lower):
         assert not (place / "f2f-macro").exists()
 
