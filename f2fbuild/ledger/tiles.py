@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from f2fbuild.errors import FormatError
 from f2fbuild.limits import BUNDLE_BYTES, ENTRY_BYTES, TILE_WIDTH, TREE_SIZE_BOUND
-from f2fbuild.model.tree import HASH_BYTES, frontier_of
+from f2fbuild.model.tree import HASH_BYTES, perfect_root
 
 _PATH = re.compile(r"tile/(entries|[0-9]{1,2})/((?:x[0-9]{3}/)*[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?", re.ASCII)
 _LEVEL_BITS = 8
@@ -185,5 +185,7 @@ def read_hash(level: int, index: int, size: int, read_tile: Callable[[Tile], byt
     tile = tile_of(level, index, size)
     span = 1 << level % _LEVEL_BITS
     first = index * span % TILE_WIDTH
-    hashes = split_tile(read_tile(tile), tile.width, where=format_path(tile))
-    return frontier_of(hashes[first : first + span]).root
+    data = read_tile(tile)
+    if len(data) != tile.width * HASH_BYTES:
+        raise FormatError(f"has {len(data)} bytes, not {tile.width} hashes", where=format_path(tile))
+    return perfect_root(split_tile(data[first * HASH_BYTES : (first + span) * HASH_BYTES], span))
