@@ -23,6 +23,7 @@ AnyReply: TypeAlias = (
     | replies.Divergences
     | ledger_replies.Logs
     | ledger_replies.Imported
+    | ledger_replies.StrangersLog
     | ledger_replies.TlogPolicy
     | ledger_replies.Witnessing
     | replies.ErrorReply

@@ -27,6 +27,7 @@ CALLS: dict[str, type[Request]] = {
     "divergence-show": requests.GetDivergence,
     "log-list": requests.ListLogs,
     "log-import": requests.ImportLogs,
+    "log-read": requests.ReadStrangersLog,
     "log-witnessing": requests.GetWitnessing,
     "log-policy": requests.GetTlogPolicy,
 }

@@ -7,7 +7,10 @@ from f2fbuild.api.replies import Reply
 
 
 class Log(msgspec.Struct, frozen=True, kw_only=True):
-    """One log kept here, as a tlog-tiles directory; `frozen` and `violation` as those of `Peer`."""
+    """One log kept here, as a tlog-tiles directory; `frozen` and `violation` as those of `Peer`.
+
+    `followed` says that its node is this one or a friend, so that it grows by itself.
+    """
 
     origin: str
     owner: str
@@ -18,6 +21,7 @@ class Log(msgspec.Struct, frozen=True, kw_only=True):
     size: int
     frozen: bool
     violation: str = ""
+    followed: bool = True
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,6 +40,13 @@ class Logs(Reply, frozen=True, kw_only=True, tag="f2fbuild.logs/1"):
 
     logs: tuple[Log, ...]
     findings: tuple[Finding, ...]
+
+
+class StrangersLog(Reply, frozen=True, kw_only=True, tag="f2fbuild.strangers-log/1"):
+    """A log whose node is no friend, and the id of the friend who gave it now: empty when nobody could."""
+
+    log: Log
+    giver: str
 
 
 class ImportedLog(msgspec.Struct, frozen=True, kw_only=True):

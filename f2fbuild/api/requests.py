@@ -153,7 +153,13 @@ class GetDivergence(Request, frozen=True, kw_only=True):
 
 
 class ListLogs(Request, frozen=True, kw_only=True):
-    """Ask for this node's log and every log it keeps of friends."""
+    """Ask for this node's log and every log that it keeps of others."""
+
+
+class ReadStrangersLog(Request, frozen=True, kw_only=True):
+    """Bring the log of no friend here, from friends who keep it: by any unique start of its origin."""
+
+    log: str
 
 
 class ImportLogs(Request, frozen=True, kw_only=True):

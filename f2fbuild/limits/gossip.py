@@ -1,6 +1,6 @@
 """What gossip about logs may take, of one friend and in all."""
 
-from f2fbuild.limits.units import KIB
+from f2fbuild.limits.units import KIB, MIB
 
 HEAD_HOPS = 3
 """Hops that a head travels: friends of friends of friends hear of a log."""
@@ -49,3 +49,15 @@ PROOF_SECONDS = 20
 
 OPENED_HEADS = 1_024
 """Heads whose signatures were checked lately and are not checked again: 300 bytes each."""
+
+ON_DEMAND_LOGS = 256
+"""Copies of logs whose nodes are no friends: each keeps a file open, and its tiles for ever."""
+
+ON_DEMAND_ENTRIES = 200_000
+"""Entries of such a log: a busy builder's five years, and a check of all signatures in half a minute."""
+
+ON_DEMAND_BYTES = 256 * MIB
+"""Bytes of its entries: 1.3 kB each."""
+
+ON_DEMAND_GIVERS = 16
+"""Friends that are asked for one such log: those who told of it first, then whoever is there."""

@@ -206,7 +206,7 @@ class Exchanges:
         """Return this node's own log, or its copy of another whose node's certificate is held here."""
         if origin == self._log.key.name:
             return self._log if self._bench.journal.telling else None
-        author = self._friendships.author(origin)
+        author = self._gossiping.author(origin)
         try:
             return None if author is None else self._follower.kept(author.vkey)
         except F2FError:

@@ -4,6 +4,7 @@ Each friend has an outbox and at most one task that empties it, so a slow friend
 of one log only the newest head waits there.
 """
 
+import hashlib
 import random
 from collections import deque
 from collections.abc import Callable
@@ -69,6 +70,7 @@ class Gossiping:
             talk.Convict: self._convict,
         }
         self.follower = parts.follower
+        self.author = parts.author
         self.follower.on_taken(self._taken)
         self.proving = Proving(parts)
 
@@ -139,6 +141,18 @@ class Gossiping:
         known = self._machine.head(_digest(origin))
         return known.note if known is not None else b""
 
+    def origins(self) -> list[str]:
+        """Return the origins of all logs that were heard of, this node's own not among them."""
+        return [ORIGIN + hashlib.sha256(known.public).hexdigest() for known in self._machine.kept()]
+
+    def givers(self, origin: str) -> list[str]:
+        """Return who may have entries of a log and is here: who told of it first, then everybody else."""
+        log, source = _digest(origin), self.source(origin)
+        told = {peer for peer in self._boxes if any(line.log == log for line in self._machine.lines(peer)[0])}
+        return sorted(
+            self._parts.reach.connected(), key=lambda peer: (peer != source, peer not in told, peer)
+        )
+
     # What is wanted
 
     def _happen(self, event: talk.Event) -> list[talk.Action]:
@@ -171,7 +185,7 @@ class Gossiping:
 
     def _convict(self, action: talk.Convict) -> None:
         origin = ORIGIN + action.log.hex()
-        friend = self._parts.friendships.author(origin)
+        friend = self.author(origin)
         self._parts.findings.record(
             Found(
                 kind=EQUIVOCATION,

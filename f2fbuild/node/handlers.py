@@ -21,6 +21,7 @@ from f2fbuild.model.times import format_time
 from f2fbuild.model.vkey import format_vkey
 from f2fbuild.node.job_handlers import JobHandlers
 from f2fbuild.node.ledger_handlers import LedgerHandlers
+from f2fbuild.node.log_views import copy_view
 from f2fbuild.node.parts import Parts
 from f2fbuild.node.roles import check_owner
 from f2fbuild.trust.explanation import Explanation, explain
@@ -211,7 +212,8 @@ class NodeHandlers:
             size=parts.log.size,
             frozen=False,
         )
-        mirrors = [self._mirror_view(friend) for friend, _, _ in parts.friendships.all()]
+        mirrors = [copy_view(parts, friend, followed=True) for friend, _, _ in parts.friendships.all()]
+        mirrors += [copy_view(parts, one, followed=False) for one in parts.strangers.all()]
         findings = tuple(
             ledger_replies.Finding(
                 kind=one.kind,
@@ -224,20 +226,6 @@ class NodeHandlers:
             for one in parts.findings.list()
         )
         return ledger_replies.Logs(logs=(own, *mirrors), findings=findings)
-
-    def _mirror_view(self, friend: Friend) -> ledger_replies.Log:
-        mirror = self._parts.mirrored(friend)
-        return ledger_replies.Log(
-            origin=friend.vkey.split("+")[0],
-            owner=friend.owner,
-            node=friend.node,
-            vkey=friend.vkey,
-            statement_key=friend.statement_key.hex(),
-            path=str(self._parts.follower.directory(friend)),
-            size=mirror.size if mirror else 0,
-            frozen=bool(self._parts.convictions.of(friend) or (mirror and mirror.evidence)),
-            violation=mirror.violation if mirror else "",
-        )
 
 
 def _parse_rights(words: tuple[str, ...]) -> frozenset[Right]:

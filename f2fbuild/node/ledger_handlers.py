@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, assert_never
 
 import trio
 
@@ -10,11 +10,13 @@ from f2fbuild.api import ledger_replies, requests
 from f2fbuild.api.replies import Reply
 from f2fbuild.api.requests import Request
 from f2fbuild.audit.importing import Taken, take_in
+from f2fbuild.audit.ondemand import Unread, Why
 from f2fbuild.audit.policy_text import format_policy
-from f2fbuild.errors import UsageError
+from f2fbuild.errors import F2FError, NobodyError, RefusedError, UsageError
 from f2fbuild.ledger.carried import Carried
 from f2fbuild.ledger.checkpoint import parse_log_vkey
 from f2fbuild.model.vkey import VerifierKey, format_vkey
+from f2fbuild.node.log_views import copy_view
 from f2fbuild.node.parts import Parts
 from f2fbuild.node.witness_views import witnessing_view
 from f2fbuild.store.files import open_regular
@@ -29,6 +31,7 @@ class LedgerHandlers:
         self._importing = trio.Lock()
         self.table: dict[type[Request], Callable[[Any], Awaitable[Reply]]] = {
             requests.ImportLogs: self._import,
+            requests.ReadStrangersLog: self._read,
             requests.GetTlogPolicy: self._policy,
             requests.GetWitnessing: self._witnessing,
         }
@@ -42,6 +45,14 @@ class LedgerHandlers:
                 friends = [friend for friend, _, _ in parts.friendships.all()]
                 taken = await take_in(carried, parts.identity.origin, friends, parts.follower)
         return ledger_replies.Imported(logs=tuple(_taken_view(one) for one in taken))
+
+    async def _read(self, request: requests.ReadStrangersLog) -> ledger_replies.StrangersLog:
+        found = await self._parts.strangers.read(request.log)
+        if isinstance(found, Unread):
+            raise _unread(found, request.log)
+        return ledger_replies.StrangersLog(
+            log=copy_view(self._parts, found.author, followed=False), giver=found.giver
+        )
 
     async def _policy(self, request: requests.GetTlogPolicy) -> ledger_replies.TlogPolicy:
         log, log_owner = self._log(request.origin or self._parts.identity.origin)
@@ -65,11 +76,25 @@ class LedgerHandlers:
         own = self._parts.identity.certificate.certificate
         if origin == own.origin:
             return own.log, own.owner
-        for friend, _, _ in self._parts.friendships.all():
-            key = parse_log_vkey(friend.vkey)
-            if key.name == origin:
-                return key, friend.owner
+        author = self._parts.author(origin)
+        if author is not None:
+            return parse_log_vkey(author.vkey), author.owner
         raise UsageError("no such log here", where=origin, hint="f2fbuild peer list")
+
+
+def _unread(unread: Unread, where: str) -> F2FError:
+    """Return the error that tells a person why a log is not read here."""
+    what = ": ".join(part for part in (unread.why.text, unread.detail) if part)
+    hint = unread.advice or unread.why.advice
+    match unread.why:
+        case Why.UNHEARD | Why.SEVERAL:
+            return UsageError(what, where=where, hint=hint)
+        case Why.NOBODY | Why.SPOILED | Why.NOT_CERTIFIED:
+            return NobodyError(what, where=where, hint=hint)
+        case Why.NOT_VOUCHED | Why.NOT_SIGNED | Why.TOO_MANY | Why.TOO_LONG:
+            return RefusedError(what, where=where, hint=hint)
+        case _:
+            assert_never(unread.why)
 
 
 def _taken_view(taken: Taken) -> ledger_replies.ImportedLog:

@@ -47,6 +47,7 @@ from f2fbuild.net.noise import PrivateKey
 from f2fbuild.net.peers import Peers, PeersSettings
 from f2fbuild.node import clock
 from f2fbuild.node.accusing import accuse, note_strikes
+from f2fbuild.node.copies import logs_in
 from f2fbuild.node.exchanges import Exchanges, Heard
 from f2fbuild.node.friendships import Friendships
 from f2fbuild.node.gossiping import Gossiping
@@ -57,7 +58,8 @@ from f2fbuild.node.passing import Judgement, Passing
 from f2fbuild.node.reach import Reach
 from f2fbuild.node.renewing import Renewing
 from f2fbuild.node.roles import AuditorExchanges
-from f2fbuild.node.tidying import Tidying, logs_in
+from f2fbuild.node.strangers import Strangers
+from f2fbuild.node.tidying import Tidying
 from f2fbuild.node.witnessing import Witnessing
 from f2fbuild.store.files import private_directory
 from f2fbuild.trust.keyring import Keyring
@@ -294,6 +296,15 @@ class Parts(Kept):
         return Gossiping(self)
 
     @cached_property
+    def strangers(self) -> Strangers:
+        """Reads logs of nodes that are no friends."""
+        return Strangers(self, self._needs.clock)
+
+    def author(self, origin: str) -> Friend | None:
+        """Return whose log has this origin: a friend's, or another that was read here."""
+        return self.friendships.author(origin) or self.strangers.author(origin)
+
+    @cached_property
     def notes(self) -> Notes:
         """Logs what this node has seen and verified of other logs."""
         sources = Sources(
@@ -327,7 +338,7 @@ class Parts(Kept):
         """Shows evidence to friends and hears it from them."""
         judgement = Judgement(
             vouch=self.friendships.vouches,
-            author=self.friendships.author,
+            author=self.author,
             closed=lambda origin, index: self.follower.has_closed(origin, index),
             independent=self.friendships.independent,
             convict=lambda origin, evidence: self.follower.convict(origin, evidence),

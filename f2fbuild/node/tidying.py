@@ -5,20 +5,16 @@ What goes and what stays for ever is stated in docs/reference/retention.md.
 
 import contextlib
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
 import trio
 
 from f2fbuild import limits
-from f2fbuild.errors import F2FError, LedgerError
+from f2fbuild.errors import F2FError
 from f2fbuild.jobs.retention import Forgetting
-from f2fbuild.ledger import entry as entries
-from f2fbuild.ledger.checkpoint import parse_checkpoint, parse_log_vkey
-from f2fbuild.ledger.files import CHECKPOINT, read_entries
+from f2fbuild.ledger.checkpoint import parse_log_vkey
+from f2fbuild.ledger.files import CHECKPOINT
 from f2fbuild.ledger.mirror import Mirror
-from f2fbuild.ledger.note import parse_note
 from f2fbuild.ledger.retention import Keeping, Kept, to_prune
-from f2fbuild.model.envelope import unseal
 from f2fbuild.model.friend import Friend
 from f2fbuild.store.blobs import BlobStore
 
@@ -92,27 +88,3 @@ def _kept(mirror: Mirror, *, followed: bool) -> Kept:
         bytes=0 if followed else mirror.prunable_bytes(),
         moved=moved,
     )
-
-
-def logs_in(directory: Path) -> list[str]:
-    """Return the vkeys of all logs that are copied below `directory`, friends' and others'.
-
-    Each is read from the certificate in the log's first entry; a directory without one holds nothing to tidy.
-    """
-    found = []
-    for place in sorted(directory.iterdir()) if directory.exists() else []:
-        with contextlib.suppress(F2FError, OSError, IndexError):
-            vkey = _vkey_in(place)
-            if parse_log_vkey(vkey).name.rsplit("/", 1)[-1] == place.name:
-                found.append(vkey)
-    return found
-
-
-def _vkey_in(place: Path) -> str:
-    head = parse_checkpoint(parse_note((place / CHECKPOINT).read_bytes()).text)
-    (first,) = read_entries(place, head.size, 0, 1)
-    envelope = unseal(first)
-    certificate = entries.decode(envelope.payload_type, envelope.payload).payload
-    if not isinstance(certificate, entries.NodeCertificate):
-        raise LedgerError("is no node certificate", where=str(place))
-    return entries.certificate_keys(certificate).log

@@ -250,6 +250,10 @@ CALLS: dict[type[Request], tuple[Request, Reply]] = {
     requests.GetDivergence: (requests.GetDivergence(job=SHORT), DIVERGENCE),
     requests.ListLogs: (requests.ListLogs(), LOGS),
     requests.ImportLogs: (requests.ImportLogs(file="/media/stick/logs.tar"), IMPORTED),
+    requests.ReadStrangersLog: (
+        requests.ReadStrangersLog(log=LOGS.logs[0].origin),
+        ledger_replies.StrangersLog(log=LOGS.logs[0], giver="f" * 64),
+    ),
     requests.GetWitnessing: (requests.GetWitnessing(), WITNESSING),
     requests.GetTlogPolicy: (
         requests.GetTlogPolicy(origin=LOGS.logs[0].origin),

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from f2fbuild.api import ledger_replies, replies, requests
@@ -17,7 +18,7 @@ from f2fbuild.model.digest import short_id
 from f2fbuild.model.outcome import ClosingReason
 from f2fbuild.model.times import format_time
 from f2fbuild.model.vkey import VerifierKey, format_vkey
-from tests.api.api_node import nobody_listening
+from tests.api.api_node import SmallNode, nobody_listening
 from tests.api.api_samples import peer
 from tests.cli.cli_runs import Home, beside, clean_environment, home, records, whole_node
 from tests.ledger.ledger_helpers import ALICE, BOB, SOME, NodeKeys, acceptance, failure, outcome, product
@@ -323,6 +324,48 @@ def test_a_friend_of_whom_nothing_came_yet_and_one_who_forked(place: Home) -> No
     assert "two histories" in forked["problems"][0]["what"]
     assert (nothing["size"], nothing["problems"]) == (0, [])
     assert (listed.exit_code, listed.stdout, shown.exit_code) == (0, "", 2)
+
+
+def brought(node: SmallNode) -> list[str]:
+    """Which logs a node was asked to bring."""
+    return [request.log for request in node.asked if isinstance(request, requests.ReadStrangersLog)]
+
+
+def test_a_log_of_no_friend_is_brought_by_the_start_of_its_origin(place: Home) -> None:
+    alice = write(place.directory / "a", ALICE, ALICE.write(*history(ALICE)))
+    bob = write(place.directory / "b", BOB, BOB.write(*history(BOB)))
+    own, strangers = log_view(ALICE, "oak", alice), log_view(BOB, "elm", bob)
+    strangers = msgspec.structs.replace(strangers, followed=False)
+    bring = {requests.ReadStrangersLog: ledger_replies.StrangersLog(log=strangers, giver="")}
+    digits = BOB.origin.rpartition("/")[2]
+    with beside(place, whole_node(calls={**with_logs(own), **bring})) as node:
+        for name in (BOB.origin, digits, digits[:8]):
+            shown = place.run("ledger", "show", "3", "--log", name, "--entry")
+            assert (shown.exit_code, shown.stdout_bytes) == (0, BOB.write(*history(BOB))[3]), name
+        for name in (digits[:7], digits.upper(), f"{digits}0"):
+            assert place.run("ledger", "log", name).exit_code != 0, name
+        assert place.run("ledger", "log", ALICE.origin).exit_code == 0
+    assert brought(node) == [BOB.origin, digits, digits[:8]]
+    # One that was brought before has names too, and is brought to its newest head by them.
+    with beside(place, whole_node(calls={**with_logs(own, strangers), **bring})) as node:
+        for command in (("log", "elm"), ("verify", "ELM" * 8), ("proof", "write", "3", "--log", digits[:8])):
+            assert place.run("ledger", *command).exit_code == 0
+        everything = place.run("ledger", "verify")
+    assert brought(node) == [BOB.origin] * 3
+    assert [line.split()[1] for line in everything.stdout.splitlines() if line.startswith("ok")] == [
+        "oak",
+        "robert@elm",
+    ]
+
+
+def test_the_log_of_a_friends_node_comes_before_those_it_had(place: Home) -> None:
+    older = write(place.directory / "a", ALICE, ALICE.write(*history(ALICE)))
+    newer = write(place.directory / "b", BOB, BOB.write(*history(BOB)))
+    before = msgspec.structs.replace(log_view(ALICE, "elm", older), followed=False)
+    with beside(place, whole_node(calls=with_logs(before, log_view(BOB, "elm", newer)))):
+        for name in ("elm", "ELM" * 8):
+            found = place.run("ledger", "checkpoint", name)
+            assert (found.exit_code, found.stdout_bytes) == (0, (newer / "checkpoint").read_bytes())
 
 
 def equivocation() -> bytes:

@@ -11,7 +11,7 @@ from f2fbuild.ledger import entry as entries
 from f2fbuild.ledger.proof import format_proof, parse_proof, verify_proof
 from f2fbuild.net.ledger_messages import GetLogResource, NoLogResource
 from f2fbuild.net.messages import NoBlob, WantBlob
-from f2fbuild.node.tidying import logs_in
+from f2fbuild.node.copies import logs_in
 from tests.scenes.scene_node import Scene, SceneNode, until
 from tests.scenes.scene_talk import ask
 

@@ -23,7 +23,9 @@ def ledger() -> None:
     """Logs: what this node and its friends signed, for everybody to check.
 
     LOG is an alias, alias@node, a fingerprint, or the start of an origin; without it this node's own log is
-    meant. With --vkey it is the directory of any log, and no node is needed.
+    meant. A log whose node is no friend is named by at least 8 digits of its origin: the node brings it from
+    friends who keep it, if its owner's key is valid here. With --vkey LOG is the directory of any log, and no
+    node is needed.
     """
 
 

@@ -1,7 +1,11 @@
-"""Which log is meant: this node's own, a friend's by a name or the start of its origin, or any directory."""
+"""Which log is meant: this node's own, a friend's by a name or the start of its origin, or any directory.
+
+A log whose node is no friend is meant by the start of its origin, and the node brings it here first.
+"""
 
 import difflib
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +31,9 @@ log_option = click.option(
 )
 log_argument = click.argument("which", metavar="[LOG]", default="")
 
+_ORIGIN = re.compile(r"(f2fbuild\.invalid/log/)?[0-9a-f]{8,64}", re.ASCII)
+"""What can only be an origin, or the start of one: as many digits as of any id on a screen."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptLog:
@@ -36,6 +43,7 @@ class KeptLog:
     vkey: str
     names: tuple[str, ...]
     frozen: bool = False
+    followed: bool = True
 
     @property
     def origin(self) -> str:
@@ -56,7 +64,7 @@ def find(which: str, vkey: str) -> tuple[KeptLog, VerifierKey]:
         kept = KeptLog(directory=Path(which), vkey=vkey, names=())
     elif which:
         with client() as api:
-            kept = choose(_kept_logs(api), which)
+            kept = _find_or_bring(api, which)
     else:
         kept = _own_log()
     return kept, parse_log_vkey(kept.vkey, where="--vkey" if vkey else kept.title)
@@ -72,19 +80,34 @@ def all_logs(output: Output) -> list[KeptLog]:
         return [_own_log()]
 
 
+def _find_or_bring(api: Client, which: str) -> KeptLog:
+    """Return a log that the node keeps, or one of no friend as far as friends give it now."""
+    logs = _kept_logs(api)
+    if _ORIGIN.fullmatch(which) and not any(which in log.names or _begins(log, which) for log in logs):
+        return _brought(api, which)
+    kept = choose(logs, which)
+    return kept if kept.followed else _brought(api, kept.origin)
+
+
+def _brought(api: Client, which: str) -> KeptLog:
+    return _kept(api.call(requests.ReadStrangersLog(log=which), ledger_replies.StrangersLog).log, None)
+
+
 def _kept_logs(api: Client) -> list[KeptLog]:
     """Return all logs that the node keeps, its own first."""
     aliases = {peer.origin: peer for peer in api.call(requests.ListPeers(), replies.Peers).peers}
     found = api.call(requests.ListLogs(), ledger_replies.Logs).logs
-    return [
-        KeptLog(
-            directory=Path(log.path),
-            vkey=log.vkey,
-            names=_names(log, aliases.get(log.origin)),
-            frozen=log.frozen,
-        )
-        for log in found
-    ]
+    return [_kept(log, aliases.get(log.origin)) for log in found]
+
+
+def _kept(log: ledger_replies.Log, peer: replies.Peer | None) -> KeptLog:
+    return KeptLog(
+        directory=Path(log.path),
+        vkey=log.vkey,
+        names=_names(log, peer),
+        frozen=log.frozen,
+        followed=log.followed,
+    )
 
 
 def choose(logs: Sequence[KeptLog], wanted: str) -> KeptLog:
@@ -97,7 +120,9 @@ def choose(logs: Sequence[KeptLog], wanted: str) -> KeptLog:
     Raises:
         UsageError: no log, or more than one, is called so.
     """
-    found = [log for log in logs if wanted in log.names] or [log for log in logs if _begins(log, wanted)]
+    named = [log for log in logs if wanted in log.names]
+    # The log that is followed comes before those of the same owner or node that once were.
+    found = [log for log in named if log.followed] or named or [log for log in logs if _begins(log, wanted)]
     if len(found) == 1:
         return found[0]
     if found:
