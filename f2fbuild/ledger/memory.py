@@ -20,6 +20,7 @@ from f2fbuild.ledger.checkpoint import Checkpoint
 from f2fbuild.ledger.disk import sync_directories, write_file
 from f2fbuild.ledger.guard import Remembered
 from f2fbuild.model.digest import sha256_hex
+from f2fbuild.store.files import write_at
 
 SLOT_BYTES = 512
 """Bytes of a slot: the smallest block that disks write whole; a line has some 260."""
@@ -99,11 +100,9 @@ class HeadMemory:
             created = not self._path.exists()
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            try:
-                os.pwrite(descriptor, data, number % 2 * SLOT_BYTES)
+            with os.fdopen(descriptor, "wb", buffering=0) as file:
+                write_at(file, data, number % 2 * SLOT_BYTES)
                 os.fdatasync(descriptor)
-            finally:
-                os.close(descriptor)
         except OSError as error:
             raise StorageError(f"cannot write: {error.strerror}", where=str(self._path)) from error
         if created:

@@ -51,17 +51,19 @@ class Disk:
     def _listing(self, path: Path) -> dict[str, int]:
         return {child.name: child.stat().st_ino for child in path.iterdir()}
 
-    def cut(self, path: Path, *, torn: bool) -> None:
-        """Write to `path` what a power cut would leave."""
+    def cut(self, path: Path, *, torn: bool, gone: bool = False) -> None:
+        """Write to `path` what a power cut would leave; with `gone` names that were removed stay so."""
         shutil.rmtree(path, ignore_errors=True)
-        self._copy(self._root, path, torn=torn)
+        self._copy(self._root, path, torn=torn, gone=gone)
 
-    def _copy(self, path: Path, to: Path, *, torn: bool) -> None:
+    def _copy(self, path: Path, to: Path, *, torn: bool, gone: bool) -> None:
         to.mkdir()
-        for name, inode in (self._listing(path) if torn else self._names[path]).items():
+        for name, inode in (self._listing(path) if torn else self._names.get(path, {})).items():
             now = path / name
+            if gone and not now.exists():
+                continue
             if now in self._names or now.is_dir():
-                self._copy(now, to / name, torn=torn)
+                self._copy(now, to / name, torn=torn, gone=gone)
                 continue
             present = now.read_bytes() if now.exists() and now.stat().st_ino == inode else b""
             durable = self._contents.get(inode, b"")
@@ -72,6 +74,10 @@ def half_way(durable: bytes, present: bytes) -> bytes:
     """Of what was written behind what is durable, the half; of what was overwritten, half of the new."""
     if present.startswith(durable):
         return present[: (len(durable) + len(present)) // 2]
+    if len(present) == len(durable):
+        changed = [at for at, byte in enumerate(present) if byte != durable[at]]
+        middle = (changed[0] + changed[-1] + 1) // 2
+        return present[:middle] + durable[middle:]
     return durable if len(present) == 0 else present[: len(present) // 2]
 
 
