@@ -54,6 +54,7 @@ class Sides:
         self._opened = opened
         self.proved = proved
         self.source = source
+        self._is_computed = False
         self._waiting: dict[str, _Shown] = {}
         self._resting: dict[str, _Shown] = {}
         self._asked: _Shown | None = None
@@ -64,9 +65,15 @@ class Sides:
             self._waiting[peer] = _Shown(peer=peer, note=note)
 
     def prove(self, note: bytes) -> None:
-        """Take a head as proved that was computed from all entries, if it is not behind what is proved."""
-        if not self.proved or self._size(note) >= self._size(self.proved):
-            self.proved, self.source = note, ""
+        """Take a head that was computed from all entries.
+
+        It continues every head that was computed before. With one that a friend showed it is compared first:
+        where the two differ, the log tells two stories.
+        """
+        if self.proved and not self._is_computed and note != self.proved:
+            self.show("", note)
+        elif not self.proved or self._size(note) >= self._size(self.proved):
+            self._agree("", note)
 
     def compare(self) -> Question | Forked | None:
         """Compare what waits, smallest first; a question ends that until its answer is there."""
@@ -75,7 +82,7 @@ class Sides:
             del self._waiting[shown.peer]
             match judge(self._key, self.proved, shown.note, None, self._opened):
                 case Advanced():
-                    self.proved, self.source = shown.note, shown.peer
+                    self._agree(shown.peer, shown.note)
                 case Equivocation(evidence=evidence):
                     return Forked(evidence=evidence)
                 case NeedsConsistency(old=old, new=new):
@@ -93,7 +100,7 @@ class Sides:
             return None
         match consistency and judge(self._key, self.proved, shown.note, consistency, self._opened):
             case Advanced():
-                self.proved, self.source = shown.note, shown.peer
+                self._agree(shown.peer, shown.note)
             case Equivocation(evidence=evidence):
                 return Forked(evidence=evidence)
             case None | Violation() if shown.tries < PROOF_TRIES:
@@ -108,6 +115,10 @@ class Sides:
         while self._resting:
             peer, shown = self._resting.popitem()
             self._waiting.setdefault(peer, shown)
+
+    def _agree(self, peer: str, note: bytes) -> None:
+        """Know a head as proved: from our own copy, where `peer` is empty, it is computed too."""
+        self.proved, self.source, self._is_computed = note, peer, not peer
 
     def _size(self, note: bytes) -> int:
         return self._opened(note, self._key).size

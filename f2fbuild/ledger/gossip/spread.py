@@ -199,11 +199,7 @@ class Gossip:
             self._renew(known, note, have, "")
         elif have.size > known.have.size:
             self._renew(known, note, have, "")
-        if event.log in self._full:
-            known.sides.prove(note)
-        else:
-            # Who gave it is not its author: it is compared with what was shown, as every head is.
-            known.sides.show("", note)
+        known.sides.prove(note)
         self._compare(known)
 
     def _follows(self, event: talk.Follows, now: float) -> None:
