@@ -156,6 +156,7 @@ class _Node:
             database=database,
             follower=self.copies,
             friendships=friendships,
+            author=friendships.author,
             neighbours=SimpleNamespace(listening=lambda: sorted(self.peers.connected())),
             guard=SimpleNamespace(note_followed=lambda: None),
             findings=SimpleNamespace(list=list),
