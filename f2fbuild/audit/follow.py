@@ -6,6 +6,7 @@ for ever; a contradiction of two owners becomes evidence as soon as both logs ar
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -55,6 +56,16 @@ class Witness(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Offer:
+    """A head of a friend's log that `peer` showed; it was tried to be taken in `tried` times."""
+
+    friend: Friend
+    peer: str
+    note: bytes
+    tried: int = 0
+
+
 class Follower:
     """Follows friends' logs and keeps the evidence."""
 
@@ -83,7 +94,8 @@ class Follower:
         self._mirrors: dict[str, Mirror] = {}
         self._reviewed: dict[str, Reviewed] = {}
         self._waiting: set[str] = set()
-        self._offered: dict[str, tuple[Friend, str, bytes]] = {}
+        self._offered: dict[str, _Offer] = {}
+        self._later: dict[str, _Offer] = {}
         self._callbacks: list[Callable[[Friend, bytes], None]] = []
         self._wanted = trio.Event()
 
@@ -94,7 +106,7 @@ class Follower:
 
     def want_from(self, friend: Friend, peer: str, note: bytes) -> None:
         """Say that `peer` showed this head of a friend's log, and may have its entries."""
-        self._offered[friend.node_id] = (friend, peer, note)
+        self._offered[friend.node_id] = _Offer(friend=friend, peer=peer, note=note)
         self._wake()
 
     def on_taken(self, callback: Callable[[Friend, bytes], None]) -> None:
@@ -108,17 +120,18 @@ class Follower:
 
     async def run(self) -> None:
         """Follow what is wanted, until cancelled. Containment: one friend's log."""
-        while True:
-            wanted = self._wanted
-            for peer in sorted(self._waiting):
-                self._waiting.discard(peer)
-                await self._follow_contained(peer)
-            while self._offered:
-                await self._take_offered(*self._offered.popitem()[1])
-            for accusation in self._accusations.open():
-                await self._prove_contained(accusation)
-            if not self._waiting and not self._offered:
-                await wanted.wait()
+        async with trio.open_nursery() as nursery:
+            while True:
+                wanted = self._wanted
+                for peer in sorted(self._waiting):
+                    self._waiting.discard(peer)
+                    await self._follow_contained(peer)
+                while self._offered:
+                    await self._take_offered(self._offered.popitem()[1], nursery)
+                for accusation in self._accusations.open():
+                    await self._prove_contained(accusation)
+                if not self._waiting and not self._offered:
+                    await wanted.wait()
 
     def mirror(self, friend: Friend) -> Mirror:
         """Return this node's copy of a friend's log, begun now if there is none."""
@@ -254,13 +267,27 @@ class Follower:
 
         return fetch
 
-    async def _take_offered(self, friend: Friend, peer: str, note: bytes) -> None:
+    async def _take_offered(self, offer: _Offer, nursery: trio.Nursery) -> None:
         """Take in a head from somebody else than its author. Containment: what he does not have or spoils."""
+        friend, peer = offer.friend, offer.peer
         with trio.move_on_after(limits.FOLLOW_SECONDS):
             try:
-                await self.take(friend, note, self._fetch_from(peer, self.mirror(friend)))
+                await self.take(friend, offer.note, self._fetch_from(peer, self.mirror(friend)))
+            except RemoteProtocolError:
+                # Heads travel faster than entries: who showed it may be fetching them himself.
+                if offer.tried < limits.OFFER_TRIES:
+                    waiting = friend.node_id in self._later
+                    self._later[friend.node_id] = replace(offer, tried=offer.tried + 1)
+                    if not waiting:
+                        nursery.start_soon(self._offer_later, friend.node_id)
             except F2FError:
                 return
+
+    async def _offer_later(self, node: str) -> None:
+        """Try once more what could not be taken in, unless something newer was offered meanwhile."""
+        await trio.sleep(limits.OFFER_PAUSE_SECONDS * 2 ** self._later[node].tried)
+        self._offered.setdefault(node, self._later.pop(node))
+        self._wake()
 
     async def _follow_contained(self, peer: str) -> None:
         friend = self._reach.find(peer)

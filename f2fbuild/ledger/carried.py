@@ -13,6 +13,7 @@ from typing import BinaryIO
 from f2fbuild.errors import FormatError, StorageError
 from f2fbuild.ledger import archive, reading, tiles
 from f2fbuild.ledger.archive import Member
+from f2fbuild.ledger.cosigned import read_cosigned
 from f2fbuild.ledger.files import CHECKPOINT, read_file
 from f2fbuild.limits import ARCHIVE_LOGS, ARCHIVE_MEMBERS, BUNDLE_BYTES, NOTE_BYTES, TILE_WIDTH
 from f2fbuild.model.envelope import unseal
@@ -61,7 +62,7 @@ def _files(
 ) -> Iterator[tuple[str, bytes]]:
     size = head.checkpoint.size
     yield "vkey", format_vkey(shipment.key).encode() + b"\n"
-    yield CHECKPOINT, head.note
+    yield CHECKPOINT, read_cosigned(shipment.directory, shipment.key, head.note)
     first = _read(
         shipment.directory, tiles.Bundle(index=0, width=tiles.widest(tiles.Bundle(index=0), size)), edge
     )

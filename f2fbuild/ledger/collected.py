@@ -4,7 +4,7 @@ Contract. What `add` has returned from is durable. Rows are bounded by the keys 
 each key and log.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from f2fbuild.ledger.checkpoint import Checkpoint
@@ -27,6 +27,11 @@ class Collected:
     def __init__(self, database: Database) -> None:
         """Keep them in `database`."""
         self._database = database
+        self._callbacks: list[Callable[[Checkpoint], None]] = []
+
+    def on_add(self, callback: Callable[[Checkpoint], None]) -> None:
+        """Call `callback` with each head of which cosignatures came, once they are kept."""
+        self._callbacks.append(callback)
 
     def add(self, head: Checkpoint, said: Sequence[Cosignature]) -> None:
         """Keep verified cosignatures of `head`, each unless its key has cosigned a larger or later one.
@@ -44,6 +49,8 @@ class Collected:
                     " WHERE (excluded.size, excluded.time) > (cosignature.size, cosignature.time)",
                     (head.origin, format_vkey(one.key), head.size, head.root, one.time, one.signature),
                 )
+        for callback in self._callbacks:
+            callback(head)
 
     def of(self, head: Checkpoint) -> list[Cosignature]:
         """Return the cosignatures of exactly this head, by key."""

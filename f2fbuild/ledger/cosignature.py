@@ -123,6 +123,11 @@ def attach(note: bytes, added: Sequence[Cosignature], *, where: str = "checkpoin
     return data
 
 
+def over(text: str, said: Sequence[Cosignature]) -> bytes:
+    """Return a note of `text` with nothing but the lines of `said`: what is brought to the text's signer."""
+    return format_note(Note(text=text, signatures=tuple(map(_to_line, said))))
+
+
 def strip(note: bytes, keep: Collection[VerifierKey], *, where: str = "checkpoint") -> bytes:
     """Return `note` with the lines of the keys in `keep` only: other lines show who knows whom.
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from f2fbuild.errors import FormatError
 from f2fbuild.ledger import reading, tiles
 from f2fbuild.ledger.checkpoint import strip_checkpoint
+from f2fbuild.ledger.cosigned import read_cosigned
 from f2fbuild.ledger.files import CHECKPOINT
 from f2fbuild.limits import TILE_WIDTH
 from f2fbuild.model.vkey import VerifierKey
@@ -38,7 +39,11 @@ class Served:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shelved:
-    """A log on the shelf. The head of another's log is served without its cosignatures: they show friends."""
+    """A log on the shelf.
+
+    The head of an `own` log is served with its cosignatures, which its owner publishes with it; of another's
+    without, since they show friends.
+    """
 
     directory: Path
     key: VerifierKey
@@ -78,6 +83,7 @@ class Shelf:
 
 def _head(log: Shelved) -> Served | None:
     note = reading.read_head(log.directory, log.key).note
-    if note and not log.own:
-        note = strip_checkpoint(note, log.key)
+    if note:
+        own = log.own
+        note = read_cosigned(log.directory, log.key, note) if own else strip_checkpoint(note, log.key)
     return Served(data=note, lasting=Lasting.MOVING) if note else None

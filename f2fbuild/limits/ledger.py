@@ -101,6 +101,9 @@ KNOWN_COSIGNERS = 1_024
 COSIGNED_BYTES = 4 * KIB
 """Bytes of a head with the lines of those who just cosigned it: a friend's two lines take some 600."""
 
+COSIGNED_LINES = 16
+"""Lines that one message brings to an author: each takes some 210 bytes of `COSIGNED_BYTES`."""
+
 COSIGNATURE_AHEAD_SECONDS = 600
 """Seconds that a cosignature's time may be ahead of the own clock: clocks of friends differ."""
 

@@ -86,6 +86,12 @@ CONDUCT_POLL_SECONDS = 30
 """Seconds after which an open job is looked at again though nothing changed: refusals pass with time."""
 
 # Audit
+OFFER_TRIES = 6
+"""Times that a head is tried once more whose shower had not its entries yet: half a minute in all."""
+
+OFFER_PAUSE_SECONDS = 0.25
+"""Seconds before the first of these times, doubled by each."""
+
 FOLLOW_SECONDS = 120
 """Seconds for one pull of one friend's log, after which the others have their turn."""
 

@@ -2,8 +2,8 @@
 
 A head is cosigned after this node has advanced its copy of the log to it: by the witness key, since it
 continues everything that was seen before, and by the mirror key, since its entries are durable here. The
-proof that a witness asks for comes from the own copy. Lines that could not be brought are brought when the
-author is here again.
+proof that a witness asks for comes from the own copy. Lines are brought to the author, or, while he is not
+here, given to the friend by whom the head came; who comes later gets them then.
 """
 
 from collections.abc import Callable
@@ -15,9 +15,9 @@ import trio
 from f2fbuild import limits
 from f2fbuild.errors import F2FError
 from f2fbuild.ledger.add_checkpoint import AddCheckpoint
-from f2fbuild.ledger.checkpoint import Checkpoint, open_checkpoint
+from f2fbuild.ledger.checkpoint import Checkpoint, format_checkpoint, open_checkpoint
 from f2fbuild.ledger.collected import Collected
-from f2fbuild.ledger.cosignature import Cosignature, attach, strip
+from f2fbuild.ledger.cosignature import Cosignature, over
 from f2fbuild.ledger.cosigner import Cosigner, Kept
 from f2fbuild.ledger.evidence import format_equivocation
 from f2fbuild.ledger.mirror import Mirror
@@ -28,6 +28,7 @@ from f2fbuild.model.vkey import format_vkey
 from f2fbuild.net.exchange import Exchange
 from f2fbuild.net.ledger_messages import AddCosignatures, CosignaturesSeen
 from f2fbuild.net.messages import Request
+from f2fbuild.net.wire import Message
 
 
 class Links(Protocol):
@@ -43,12 +44,14 @@ class Surroundings:
     """What cosigning asks of the node.
 
     `may` says whether a friend's node has the right to be witnessed; `mirror` gives the copy of a friend's
-    log, None when it is damaged; `forked` is told of evidence against a friend's log; `tell` speaks to the
-    owner; `clock` returns unix seconds.
+    log, None when it is damaged; `bringer` the friend by whom the newest head of a log came, if he is here,
+    else nothing; `forked` is told of evidence against a friend's log; `tell` speaks to the owner; `clock`
+    returns unix seconds.
     """
 
     may: Callable[[str], bool]
     mirror: Callable[[Friend], Mirror | None]
+    bringer: Callable[[str], str]
     forked: Callable[[Friend, bytes], None]
     tell: Callable[[str], None]
     clock: Callable[[], int]
@@ -71,6 +74,7 @@ class Cosigning:
         self._around = surroundings
         self._waiting: dict[str, Friend] = {}
         self._brought: dict[str, tuple[Cosignature, ...]] = {}
+        self._given: dict[str, tuple[str, tuple[Cosignature, ...]]] = {}
         self._news = trio.Event()
 
     def followed(self, friend: Friend) -> None:
@@ -109,7 +113,7 @@ class Cosigning:
         own = {cosigner.vkey for cosigner in self._cosigners}
         said = tuple(one for one in self._collected.of(head) if one.key in own)
         if said and self._brought.get(head.origin) != said:
-            await self._bring(friend, head.origin, note, said)
+            await self._bring(friend, head, said)
 
     def _is_due(self, kept: Kept | None, head: Checkpoint) -> bool:
         if kept is None or kept.witnessed.head.size < head.size:
@@ -147,19 +151,30 @@ class Cosigning:
             evidence = format_equivocation(vkey, old.note, note, prefix_root, proof)
         self._around.forked(friend, evidence)
 
-    async def _bring(self, friend: Friend, origin: str, note: bytes, said: tuple[Cosignature, ...]) -> None:
-        cosigned = strip(attach(note, said), [one.key for one in said])
+    async def _bring(self, friend: Friend, head: Checkpoint, said: tuple[Cosignature, ...]) -> None:
+        """Bring the lines to the author, or give them to the friend by whom the head came."""
+        cosigned = over(format_checkpoint(head), said)
+        answer = await self._call(friend.node_id, cosigned)
+        if isinstance(answer, CosignaturesSeen):
+            self._brought[head.origin] = said
+        if answer is not None:
+            return
+        # He is not here; when he comes his log is followed again.
+        bringer = self._around.bringer(head.origin)
+        if bringer in ("", friend.node_id) or self._given.get(head.origin) == (bringer, said):
+            return
+        if await self._call(bringer, cosigned) is not None:
+            self._given[head.origin] = (bringer, said)
+
+    async def _call(self, peer: str, cosigned: bytes) -> Message | None:
+        """Return what a friend answers, nothing when he cannot be asked."""
         with trio.move_on_after(limits.NEWS_SECONDS):
             try:
-                async with await self._links.call(
-                    friend.node_id, AddCosignatures(cosigned=cosigned)
-                ) as exchange:
-                    answer = await exchange.receive()
+                async with await self._links.call(peer, AddCosignatures(cosigned=cosigned)) as exchange:
+                    return await exchange.receive()
             except F2FError:
-                # He is not here; when he comes his log is followed again.
-                return
-            if isinstance(answer, CosignaturesSeen):
-                self._brought[origin] = said
+                return None
+        return None
 
 
 def _size(kept: Kept | None) -> int:

@@ -13,6 +13,7 @@ from f2fbuild.jobs.fulfil import Fulfilment
 from f2fbuild.jobs.intake import Intake, Sender
 from f2fbuild.jobs.report import Report
 from f2fbuild.jobs.shown import fault_in
+from f2fbuild.ledger.files import CHECKPOINT
 from f2fbuild.ledger.known import Known
 from f2fbuild.ledger.log import Log
 from f2fbuild.ledger.mirror import Mirror
@@ -188,18 +189,21 @@ class Exchanges:
     async def _held(self, _peer: str, request: HaveBlobs, exchange: Exchange) -> None:
         await transfer.serve_held(exchange, request, self._bench.blobs, self._may_fetch)
 
-    async def _head(self, _peer: str, request: GetHead, exchange: Exchange) -> None:
+    async def _head(self, peer: str, request: GetHead, exchange: Exchange) -> None:
         log = self.kept(request.origin)
         if log is None or not log.checkpoint():
             await exchange.send(NoHead(origin=request.origin))
             return
         known = Known(salt=request.salt, tags=frozenset(request.known))
+        self._gathering.name(peer, known)
         await exchange.send(Head(checkpoint=self._gathering.dressed(log.checkpoint(), log.key, known)))
 
-    async def _resource(self, _peer: str, request: GetLogResource, exchange: Exchange) -> None:
+    async def _resource(self, peer: str, request: GetLogResource, exchange: Exchange) -> None:
         log, data = self.kept(request.origin), None
         if log is not None:
             data = await trio.to_thread.run_sync(log.resource, request.path)
+            if data is not None and request.path == CHECKPOINT:
+                data = self._gathering.shown(peer, data, log.key)
         await exchange.send(NoLogResource() if data is None else LogResource(data=data))
 
     def kept(self, origin: str) -> Log | Mirror | None:

@@ -77,6 +77,7 @@ async def _start(parts: Parts, nursery: trio.Nursery, needs: Needs) -> None:
         parts.gossiping.run,
         parts.follower.run,
         parts.witnessing.cosigning.run,
+        parts.witnessing.returning.run,
         parts.witnessing.outside.run,
         parts.passing.run,
         parts.notes.run,

@@ -40,6 +40,7 @@ class Neighbours:
         self._unaware.add(peer)
         self._parts.follower.want(peer)
         self._parts.passing.wake()
+        self._parts.witnessing.returning.wake()
         self._parts.guard.came(peer)
         self._parts.gossiping.came(peer)
         self._parts.conductor.wake()

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 from f2fbuild.audit.found import EQUIVOCATION, Found
 from f2fbuild.errors import ConfigurationError
-from f2fbuild.ledger.checkpoint import parse_log_vkey
+from f2fbuild.ledger.checkpoint import Checkpoint, parse_log_vkey
 from f2fbuild.ledger.collected import Collected
+from f2fbuild.ledger.cosigned import write_cosigned
 from f2fbuild.ledger.cosigner import Cosigner, CosignerRole
 from f2fbuild.ledger.known import Known
+from f2fbuild.ledger.mirror import Mirror
 from f2fbuild.model.friend import Friend
 from f2fbuild.model.vkey import KeyKind, VerifierKey, parse_vkey
 from f2fbuild.node.cosigners import Cosigners
@@ -18,6 +20,7 @@ from f2fbuild.node.cosigning import Cosigning, Surroundings
 from f2fbuild.node.gathering import Gathering, Sources
 from f2fbuild.node.outside import OutsideWitness, OutsideWitnesses
 from f2fbuild.node.outside_door import OutsideDoor
+from f2fbuild.node.returning import Authors, Returning
 from f2fbuild.trust.policy import Refusal, Right
 
 if TYPE_CHECKING:
@@ -48,7 +51,9 @@ class Witnessing:
     @cached_property
     def collected(self) -> Collected:
         """The cosignatures held."""
-        return Collected(self._parts.database)
+        collected = Collected(self._parts.database)
+        collected.on_add(self._show)
+        return collected
 
     @cached_property
     def cosigners(self) -> Cosigners:
@@ -59,8 +64,22 @@ class Witnessing:
     @cached_property
     def gathering(self) -> Gathering:
         """Takes cosignatures in and shows them."""
-        sources = Sources(keys=self.cosigners.all, clock=self._clock, random=secrets.token_bytes)
-        return Gathering(self._parts.log, self.collected, sources)
+        sources = Sources(
+            keys=self.cosigners.all,
+            kept=self._copy,
+            clock=self._clock,
+            random=secrets.token_bytes,
+        )
+        return Gathering(self._parts.log, self.collected, sources, self.returning)
+
+    @cached_property
+    def returning(self) -> Returning:
+        """Lets friends have the cosignatures of their heads that came here."""
+        authors = Authors(
+            find=self._parts.friendships.author,
+            is_here=lambda peer: peer in self._parts.peers.connected(),
+        )
+        return Returning(self._parts.reach, authors)
 
     @cached_property
     def cosigning(self) -> Cosigning:
@@ -68,6 +87,7 @@ class Witnessing:
         surroundings = Surroundings(
             may=self._may,
             mirror=self._parts.mirrored,
+            bringer=self._parts.gossiping.source,
             forked=self._forked,
             tell=self._tell,
             clock=self._clock,
@@ -105,6 +125,17 @@ class Witnessing:
         """Keep the lines under a head of a friend's log, and cosign it."""
         self.gathering.came(note, parse_log_vkey(friend.vkey))
         self.cosigning.followed(friend)
+
+    def _show(self, head: Checkpoint) -> None:
+        """Let everybody who is shown the own log's head see who cosigned it."""
+        log = self._parts.log
+        if head == log.head:
+            known = self.cosigners.all()
+            write_cosigned(log.directory, self.gathering.dressed(log.checkpoint(), log.key, known))
+
+    def _copy(self, origin: str) -> Mirror | None:
+        friend = self._parts.friendships.author(origin)
+        return self._parts.mirrored(friend) if friend else None
 
     def _witnessed_friend(self, origin: str) -> tuple[Friend, VerifierKey] | None:
         friend = self._parts.friendships.author(origin)

@@ -19,6 +19,7 @@ from f2fbuild.ledger import archive, carried, entry, reading, tiles
 from f2fbuild.ledger.archive import Member
 from f2fbuild.ledger.carried import Carried, Shipment, digits, pack
 from f2fbuild.ledger.check import verify
+from f2fbuild.ledger.cosigned import write_cosigned
 from f2fbuild.ledger.log import Log
 from f2fbuild.model.vkey import format_vkey
 from tests.ledger.ledger_helpers import ALICE, BOB, NodeKeys, acceptance
@@ -308,3 +309,19 @@ def test_limits_hold_what_a_log_needs() -> None:
     entries = 25_000_000
     files = entries // limits.TILE_WIDTH * 2 + len(list(tiles.partials(entries))) + 1_000
     assert files < limits.ARCHIVE_MEMBERS
+
+
+def test_an_own_logs_head_is_carried_with_the_lines_that_were_collected(tmp_path: Path) -> None:
+    directory = tmp_path / "log"
+    with Log.create(directory, ALICE.log) as log:
+        log.append(ALICE.write(ALICE.certificate(), acceptance()))
+    note = (directory / "checkpoint").read_bytes()
+    lines = note + "— friend AAAAAAAAAAAAAAAA\n".encode()
+    for written, wanted in ((note, note), (lines, lines), (b"damaged", note)):
+        write_cosigned(directory, written)
+        packed = io.BytesIO()
+        pack(packed, [Shipment(directory=directory, key=ALICE.vkey)])
+        with (tmp_path / "logs.tar").open("w+b") as file:
+            file.write(packed.getvalue())
+            file.flush()
+            assert Carried(file, "logs.tar").checkpoint(digits(ALICE.vkey)) == wanted

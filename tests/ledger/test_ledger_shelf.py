@@ -10,6 +10,7 @@ from f2fbuild.errors import LedgerError, StorageError
 from f2fbuild.ledger import entry, tiles
 from f2fbuild.ledger.carried import digits
 from f2fbuild.ledger.checkpoint import open_checkpoint
+from f2fbuild.ledger.cosigned import write_cosigned
 from f2fbuild.ledger.log import Log
 from f2fbuild.ledger.note import parse_note
 from f2fbuild.ledger.shelf import Lasting, Shelf, Shelved
@@ -178,3 +179,27 @@ def test_a_head_that_moves_meanwhile(tmp_path: Path) -> None:
     # The narrower file is gone from the disk; it is served all the same.
     assert not (directory / "tile/entries/000.p/5").exists()
     assert shelf.find("tile/entries/000.p/5") == before
+
+
+def test_the_head_of_an_own_log_is_served_with_the_lines_that_were_collected(tmp_path: Path) -> None:
+    directory = make_log(tmp_path / "log", BOB, 3)
+    note = (directory / "checkpoint").read_bytes()
+    lines = note + "— friend AAAAAAAAAAAAAAAA\n".encode()
+
+    def served(*, own: bool = True) -> bytes:
+        logs = {"b": Shelved(directory=directory, key=BOB.vkey, own=own)}
+        found = Shelf(lambda: logs, "").find("b/checkpoint")
+        assert found is not None
+        return found.data
+
+    assert served() == note
+    write_cosigned(directory, lines)
+    assert served() == lines
+    assert served(own=False) == note
+    # Of an older head, of another log, damaged or endless: the head as it is signed.
+    with Log.open(directory, BOB.log) as log:
+        log.append(BOB.write(entry.Order(commit="f" * 64)))
+    assert served() == (directory / "checkpoint").read_bytes() != note
+    for other in (ALICE.head([b"x"]), b"", b"\xff", lines * 20_000):
+        write_cosigned(directory, other)
+        assert served() == (directory / "checkpoint").read_bytes()

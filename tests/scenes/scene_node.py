@@ -180,6 +180,7 @@ async def live(
             parts.conductor.run,
         ]
         services += [parts.passing.run, parts.notes.run, parts.witnessing.cosigning.run]
+        services.append(parts.witnessing.returning.run)
         services.append(parts.witnessing.outside.run)
         services.append(partial(parts.journal.run, lambda _words: None))
         if watch_trust:

@@ -240,7 +240,6 @@ async def test_only_cosignatures_of_heads_that_were_signed_here_are_taken(scene:
         replace(head, root=b"\x01" * 32),
         replace(head, size=head.size + 1),
         replace(head, size=0, root=EMPTY_ROOT),
-        replace(head, origin=bob.parts.identity.origin),
     ):
         note = sign_checkpoint(false, key)
         answer = await bring(bob, alice, bare(note, said_by(bob, note, now)))
