@@ -31,11 +31,16 @@ class Contradicts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Skips:
+    """Numbers lie between, and the certificate goes on from the log before them: it disowns those epochs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Unknown:
     """Epochs lie between, and the certificate names the end of one that is not held."""
 
 
-Succession: TypeAlias = Succeeds | LeavesOut | Contradicts | Unknown
+Succession: TypeAlias = Succeeds | LeavesOut | Contradicts | Skips | Unknown
 
 
 def decide(
@@ -49,15 +54,22 @@ def decide(
         root_at: returns the root that the log had at a size up to that of `held`.
         next_epoch: whether it is the very next epoch by its number.
     """
+    if previous is not None and previous.origin == held.origin:
+        return _compare_ends(previous, held, root_at) or (Succeeds() if next_epoch else Skips())
     if held.size == 0:
         return Succeeds()
-    if previous is None:
+    if previous is None or next_epoch:
         return LeavesOut(entries=held.size)
-    if previous.origin != held.origin:
-        return LeavesOut(entries=held.size) if next_epoch else Unknown()
+    return Unknown()
+
+
+def _compare_ends(
+    previous: Checkpoint, held: Checkpoint, root_at: Callable[[int], bytes]
+) -> LeavesOut | Contradicts | None:
+    """Return what is wrong with the end that a certificate names of the very log that is held."""
     if previous.size > held.size:
-        return Succeeds()
+        return None
     if root_at(previous.size) != previous.root:
         return Contradicts(size=previous.size)
     left_out = held.size - previous.size
-    return LeavesOut(entries=left_out) if left_out else Succeeds()
+    return LeavesOut(entries=left_out) if left_out else None

@@ -18,7 +18,7 @@ from f2fbuild.errors import F2FError, FormatError
 from f2fbuild.ledger.checkpoint import Checkpoint
 from f2fbuild.ledger.evidence import format_repeated_epoch
 from f2fbuild.ledger.mirror import Mirror
-from f2fbuild.ledger.succession import Contradicts, LeavesOut, Succeeds, Unknown, decide
+from f2fbuild.ledger.succession import Contradicts, LeavesOut, Skips, Succeeds, Succession, Unknown, decide
 from f2fbuild.model.tree import EMPTY_ROOT, range_root
 from f2fbuild.model.vkey import format_vkey
 from f2fbuild.net.ledger_messages import CertificateSeen, RenewCertificate
@@ -29,7 +29,7 @@ from f2fbuild.trust.certificate_file import CertificateFile, parse_file
 from f2fbuild.trust.certificates import NodeCertificate, Previous
 from f2fbuild.trust.renewal import Renewal, compare
 
-_WORDS = {
+_REFUSALS = {
     Renewal.ANOTHER_NODE: "the certificate is of another node than this session's",
     Renewal.ANOTHER_OWNER: "the certificate names another owner",
     Renewal.ANOTHER_SESSION_KEY: "a node keeps its session key in every epoch",
@@ -90,10 +90,10 @@ class Renewing:
                 if isinstance(signed, Unbound):
                     return _refused("not-signed", f"{signed.fault}: {signed.detail}")
             case _:
-                return _refused(what.value, _WORDS[what])
+                return _refused(what.value, _REFUSALS[what])
         if what is Renewal.REPEATED_EPOCH:
             self._accuse(held, offered)
-            return _refused(what.value, _WORDS[what])
+            return _refused(what.value, _REFUSALS[what])
         if what is Renewal.NEW_EPOCH:
             # Before the row: if we crash here, the friend sends it again and the finding is made once.
             await self._examine(held.certificate, offered.certificate)
@@ -144,17 +144,23 @@ class Renewing:
         decision = await trio.to_thread.run_sync(
             lambda: decide(previous, mirror.head, lambda size: _root_at(mirror, size), next_epoch=next_epoch)
         )
-        match decision:
-            case Succeeds():
-                return ""
-            case LeavesOut(entries=entries):
-                return f"leaves out the last {entries} of {mirror.size} entries held here; they still count"
-            case Contradicts(size=size):
-                return f"names another root than the log had at {size} entries; what is held here counts"
-            case Unknown():
-                self._tell(f"epochs of {held.node} lie between {held.epoch} and {offered.epoch}")
-                return ""
-        assert_never(decision)
+        if isinstance(decision, Unknown):
+            self._tell(f"epochs of {held.node} lie between {held.epoch} and {offered.epoch}")
+        return _words(decision, mirror.size, held.epoch)
+
+
+def _words(decision: Succession, size: int, epoch: int) -> str:
+    """Return what is wrong with how an epoch goes on from the log of `epoch`, `size` entries of it held."""
+    match decision:
+        case Succeeds() | Unknown():
+            return ""
+        case LeavesOut(entries=entries):
+            return f"leaves out the last {entries} of {size} entries held here; they still count"
+        case Contradicts(size=where):
+            return f"names another root than the log had at {where} entries; what is held here counts"
+        case Skips():
+            return f"goes on from epoch {epoch}; what was logged in between is disowned, and still counts"
+    assert_never(decision)
 
 
 def _end(previous: Previous | None) -> Checkpoint | None:

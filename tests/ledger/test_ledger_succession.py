@@ -3,7 +3,7 @@
 import pytest
 
 from f2fbuild.ledger.checkpoint import Checkpoint
-from f2fbuild.ledger.succession import Contradicts, LeavesOut, Succeeds, Succession, Unknown, decide
+from f2fbuild.ledger.succession import Contradicts, LeavesOut, Skips, Succeeds, Succession, Unknown, decide
 
 LOG = "f2fbuild.invalid/log/" + "1" * 64
 OTHER = "f2fbuild.invalid/log/" + "2" * 64
@@ -25,7 +25,10 @@ def forged(size: int) -> Checkpoint:
     ("previous", "held", "next_epoch", "decision"),
     [
         (head(5), head(5), True, Succeeds()),
-        (head(5), head(5), False, Succeeds()),
+        (head(5), head(5), False, Skips()),
+        (head(9), head(5), False, Skips()),
+        (head(5), head(0), False, Skips()),
+        (None, head(0), False, Succeeds()),
         (head(9), head(5), True, Succeeds()),
         (head(5), head(0), True, Succeeds()),
         (None, head(0), True, Succeeds()),

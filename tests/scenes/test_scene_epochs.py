@@ -263,6 +263,18 @@ async def test_a_new_epoch_that_leaves_out_entries_is_found_out(scene: Scene, wh
     assert copy(alice, old).head == head, "the copy is kept"
 
 
+async def test_an_epoch_that_disowns_those_between_is_found_out(scene: Scene) -> None:
+    alice, bob = await pair(scene, "bob")
+    await build(alice, bob, "a ball")
+    mirror = copy(alice, friend(alice, bob).vkey)
+    file = certified(scene, bob, drafted(bob, 2, ending(mirror, mirror.size)))
+    assert await sent(bob, alice, file) == CertificateSeen()
+    (finding,) = alice.parts.findings.list()
+    assert (finding.kind, finding.owner, finding.node) == (LEFT_OUT, bob.owner, bob.id)
+    assert finding.detail.startswith("epoch 2 goes on from epoch 0; what was logged in between is disowned")
+    assert held(alice, bob).data == file
+
+
 async def test_who_missed_epochs_accuses_nobody_and_is_told(scene: Scene) -> None:
     alice, bob = await pair(scene, "bob")
     await build(alice, bob, "a ball")
