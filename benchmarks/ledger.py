@@ -24,15 +24,16 @@ from benchmarks.report import Bar, at_least, at_most, emit
 from f2fbuild.errors import F2FError
 from f2fbuild.ledger import entry
 from f2fbuild.ledger.checkpoint import Checkpoint, log_vkey
+from f2fbuild.ledger.commitment import commitment_digest
 from f2fbuild.ledger.log import Log
 from f2fbuild.ledger.memory import HeadMemory
 from f2fbuild.model import statement
 from f2fbuild.model.digest import sha256_hex
 from f2fbuild.model.envelope import seal
 from f2fbuild.model.job import BuildDefinition, Dependency
-from f2fbuild.model.outcome import Product, Succeeded
+from f2fbuild.model.outcome import Product, Succeeded, result_digest
 from f2fbuild.model.signing import SigningKey
-from f2fbuild.model.tree import EMPTY_ROOT
+from f2fbuild.model.tree import EMPTY_ROOT, leaf_hash
 from f2fbuild.model.vkey import format_vkey
 
 _ENTRIES: Final = 1_000_000
@@ -67,21 +68,27 @@ def _payloads() -> Iterator[entry.Payload]:
             sources=(Dependency(name="hello_2.10-3.dsc", sha256=job),),
             lock=sha256_hex(b"lock"),
         )
-        yield entry.Acceptance(
+        accepted = entry.Acceptance(
             job=job, deadline=1_200_000, reveal_by=600_000, submitter=job, build_key=definition.build_key
         )
-        yield entry.Commitment(acceptance=index, digest=sha256_hex(b"commitment %d" % index))
+        yield accepted
         digest = sha256_hex(b"product %d" % index)
         product = Product(
             kind="deb", name="hello_2.10-3_amd64.deb", size=56_132, sha256=digest, canonical=digest
         )
+        result, nonce = Succeeded(products=(product,)), sha256_hex(b"nonce %d" % index)
+        leaf = leaf_hash(seal(*entry.encode(accepted), _STATEMENTS)).hex()
+        sealed = commitment_digest(
+            _ORIGIN, definition.build_key, leaf, result_digest(result), bytes.fromhex(nonce)
+        )
+        yield entry.Commitment(acceptance=index, digest=sealed)
         build = statement.BuildStatement(
             definition=definition,
-            result=Succeeded(products=(product,)),
+            result=result,
             origin=_ORIGIN,
             job_id=job,
             acceptance=index,
-            nonce=sha256_hex(b"nonce %d" % index),
+            nonce=nonce,
             started=600,
             finished=1200,
             log=job,

@@ -358,4 +358,6 @@ class Follower:
 
 
 def _read_on(mirror: Mirror, reviewed: Reviewed, end: int) -> Reviewed | Broken:
-    return review(reviewed, mirror.entries(reviewed.size, end), mirror.entry)
+    start, entries = reviewed.size, mirror.entries(reviewed.size, end)
+    # What an entry refers to is mostly near, and need not be read a second time.
+    return review(reviewed, entries, lambda at: entries[at - start] if at >= start else mirror.entry(at))

@@ -150,7 +150,7 @@ class _Check:
             if index in checked.standing:
                 self._account.take(index, checked.standing[index])
             elif deed != NO_DEED:
-                self._account.take_deed(index, Deed(deed), acceptance)
+                self._account.take_deed(index, Deed(deed), acceptance, checked.digests.get(index, ""))
 
     def _add(self, above: int, value: bytes) -> None:
         """Add a hash to a level of tiles above that of the leaves, and compare the tile that it fills."""

@@ -15,8 +15,8 @@ from f2fbuild.ledger import tiles
 from f2fbuild.ledger.checkpoint import Checkpoint
 from f2fbuild.ledger.entry import Entry, Kind, ModeChange, NodeCertificate, Revocation, read
 from f2fbuild.ledger.files import PrunedError, read_entries, read_file
-from f2fbuild.ledger.openings import check_statement
-from f2fbuild.ledger.promises import deed_of
+from f2fbuild.ledger.openings import check_statement, opened
+from f2fbuild.ledger.promises import deed_of, digest_of
 from f2fbuild.limits import REPORT_PROBLEMS, TILE_WIDTH
 from f2fbuild.model.tree import HASH_BYTES, leaf_hashes, perfect_root, read_frontier
 
@@ -24,6 +24,8 @@ NO_DEED = 255
 """In place of the deed of an entry that could not be read."""
 _EARLIER = 256
 """Entries kept to look at again when later ones refer to them."""
+_NEAR = 8
+"""Bundles whose leaf hashes are kept at hand: an outcome is seldom far from its acceptance."""
 _ROOT_LEVEL = TILE_WIDTH.bit_length() - 1
 
 
@@ -53,8 +55,9 @@ class Checked:
     """What came out of the bundles from the entry `first` on.
 
     `roots` are those of full bundles, `leaves` the hashes of a partial one. `deeds` and `acceptances` tell
-    for every entry what it does to an acceptance; `standing` has the entries that tell how the node stands,
-    by index. `gaps` names bundles whose entries could not be looked at.
+    for every entry what it does to an acceptance, and `digests` by index what is committed to or opened.
+    `standing` has the entries that tell how the node stands, by index. `gaps` names bundles whose entries
+    could not be looked at.
     """
 
     first: int
@@ -64,6 +67,7 @@ class Checked:
     kinds: Counter[Kind] = field(default_factory=Counter)
     deeds: bytearray = field(default_factory=bytearray)
     acceptances: "array[int]" = field(default_factory=partial(array, "q"))
+    digests: dict[int, str] = field(default_factory=dict)
     standing: dict[int, Entry] = field(default_factory=dict)
     gaps: list[int] = field(default_factory=list)
 
@@ -82,6 +86,8 @@ class _Part:
         self._subject = subject
         self._size = subject.head.size
         self._earlier = lru_cache(_EARLIER)(self._read_earlier)
+        self._earlier_leaves = lru_cache(_NEAR)(self._read_earlier_leaves)
+        self._leaves: tuple[int, tuple[bytes, ...]] = (0, ())
 
     def check_bundle(self, index: int) -> None:
         width = tiles.widest(tiles.Bundle(index=index), self._size)
@@ -98,6 +104,7 @@ class _Part:
             self.checked.leaves.extend(leaves)
         else:
             self.checked.roots.append(perfect_root(leaves) if leaves else self._stored_root(index))
+        self._leaves = index, leaves
         if self._subject.statements:
             for position, entry in enumerate(entries, index * TILE_WIDTH):
                 self._check_entry(position, entry)
@@ -142,6 +149,9 @@ class _Part:
             if isinstance(entry.payload, NodeCertificate | Revocation | ModeChange):
                 checked.standing[index] = entry
             deed, acceptance = deed_of(entry)
+            digest = digest_of(entry) or opened(entry, index, subject.head.origin, self._leaf)
+            if digest:
+                checked.digests[index] = digest
             problem = check_statement(entry, index, subject.head.origin, self._earlier, subject.statements)
             if problem:
                 self._blame(f"entry {index}", problem)
@@ -155,6 +165,14 @@ class _Part:
     def _read_earlier(self, index: int) -> bytes:
         (entry,) = read_entries(self._subject.directory, self._size, index, index + 1)
         return entry
+
+    def _leaf(self, index: int) -> bytes:
+        bundle, at = divmod(index, TILE_WIDTH)
+        current, leaves = self._leaves
+        return (leaves if bundle == current else self._earlier_leaves(bundle))[at]
+
+    def _read_earlier_leaves(self, index: int) -> tuple[bytes, ...]:
+        return tiles.split_tile(self._read(tiles.Tile(level=0, index=index)), TILE_WIDTH)
 
     def _read_bundle(self, bundle: tiles.Bundle) -> tuple[bytes, ...]:
         try:

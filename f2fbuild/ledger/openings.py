@@ -2,15 +2,18 @@
 
 A statement names as its author the log in which it stands. A verdict summary opens the order that it names by
 index: an entry before it, whose salted hash is that of the order shown. That is what makes a quorum one that
-was fixed before the results were known.
+was fixed before the results were known. An outcome opens its builder's commitment: nonce, build key and
+result give the digest that was committed to, or the builder shows something else than it had found.
 """
 
 from collections.abc import Callable
 from typing import Any
 
-from f2fbuild.ledger.commitment import salted
+from f2fbuild.ledger.commitment import commitment_digest, opening_of, salted
 from f2fbuild.ledger.entry import AuditResult, Entry, Order, Outcome, VerdictSummary, read
 from f2fbuild.model import canonical
+from f2fbuild.model.outcome import result_digest
+from f2fbuild.model.statement import shown_result
 from f2fbuild.model.summary import Summary, decode_summary
 from f2fbuild.model.svr import decode_result
 
@@ -48,6 +51,30 @@ def opens(summary: Summary, index: int, earlier: Callable[[int], bytes], stateme
         return False
     order = read(earlier(summary.order_index), statement_key).payload
     return order == Order(commit=salted(summary.salt, summary.order.encode()))
+
+
+def opened(entry: Entry, index: int, origin: str, leaf: Callable[[int], bytes]) -> str:
+    """Return the digest of the commitment that an outcome opens, nothing for other entries.
+
+    Nothing too where the log alone cannot tell: the list of products is a blob, or nobody could read it.
+
+    Args:
+        entry: the entry at `index`, read.
+        index: where it stands.
+        origin: the log's name.
+        leaf: returns the leaf hash of an entry before `index`.
+
+    Raises:
+        FormatError: it names no acceptance.
+    """
+    if not isinstance(entry.payload, Outcome):
+        return ""
+    opening, shown = opening_of(entry.payload), shown_result(entry.payload.statement)
+    if shown is None or opening.acceptance >= index:
+        return ""
+    build_key, result = shown
+    accepted = leaf(opening.acceptance).hex()
+    return commitment_digest(origin, build_key, accepted, result_digest(result), opening.nonce)
 
 
 def _builder(statement: bytes) -> object:

@@ -1,7 +1,10 @@
-"""What a builder owes: one acceptance has exactly one outcome or closing, and an outcome commits first."""
+"""What a builder owes: one acceptance has exactly one outcome or closing, and an outcome commits first.
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+What was committed to is what the outcome must show, as far as the log alone can tell (`openings.opened`).
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import assert_never
 
@@ -15,12 +18,12 @@ from f2fbuild.ledger.standing import BEGINNING, ENDED, Standing, stand
 class Promises:
     """Indices of acceptances that nothing has closed yet, and what entries (by index) did wrong.
 
-    `committed` names those of `open` whose result is committed to already; `standing` is what the node says
-    of itself.
+    `committed` has those of `open` whose result is committed to already, each with the commitment's digest;
+    `standing` is what the node says of itself.
     """
 
     open: tuple[int, ...] = ()
-    committed: frozenset[int] = frozenset()
+    committed: Mapping[int, str] = field(default_factory=dict)
     problems: tuple[tuple[int, str], ...] = ()
     standing: Standing = BEGINNING
 
@@ -53,7 +56,7 @@ class Account:
 
     def __init__(self, since: Promises) -> None:
         """Go on behind `since`."""
-        self._owed = {index: index in since.committed for index in since.open}
+        self._owed = {index: since.committed.get(index, "") for index in since.open}
         self._problems = list(since.problems)
         self._standing = since.standing
 
@@ -62,57 +65,79 @@ class Account:
         """What is owed now."""
         return Promises(
             open=tuple(self._owed),
-            committed=frozenset(index for index, is_committed in self._owed.items() if is_committed),
+            committed={index: digest for index, digest in self._owed.items() if digest},
             problems=tuple(self._problems),
             standing=self._standing,
         )
 
-    def take(self, index: int, entry: Entry) -> str:
-        """Take the next entry into account; return what is wrong with it, if anything."""
+    def take(self, index: int, entry: Entry, opens: str = "") -> str:
+        """Take the next entry into account; return what is wrong with it, if anything.
+
+        Args:
+            index: where it stands.
+            entry: the entry.
+            opens: the digest of the commitment that it opens, if it shows a result and that can be told.
+        """
         self._standing, problem = stand(self._standing, index, entry)
         if not problem:
             try:
-                problem = self._do(index, *deed_of(entry))
+                problem = self._do(index, *deed_of(entry), digest_of(entry) or opens)
             except FormatError as error:
                 problem = str(error)
         return self._note(index, problem)
 
-    def take_deed(self, index: int, deed: Deed, acceptance: int) -> str:
-        """Take an entry into account of which only the deed is here: none that tells how its node stands."""
-        return self._note(index, ENDED if self._standing.ended else self._do(index, deed, acceptance))
+    def take_deed(self, index: int, deed: Deed, acceptance: int, digest: str = "") -> str:
+        """Take an entry into account of which only the deed is here: none that tells how its node stands.
+
+        `digest` is that of a commitment, or of the one that a shown result opens.
+        """
+        return self._note(index, ENDED if self._standing.ended else self._do(index, deed, acceptance, digest))
 
     def _note(self, index: int, problem: str) -> str:
         if problem:
             self._problems.append((index, problem))
         return problem
 
-    def _do(self, index: int, deed: Deed, acceptance: int) -> str:
+    def _do(self, index: int, deed: Deed, acceptance: int, digest: str) -> str:
         match deed:
             case Deed.OTHER:
                 return ""
             case Deed.ACCEPT:
-                self._owed[index] = False
+                self._owed[index] = ""
                 return ""
             case Deed.COMMIT:
-                return self._commit(acceptance)
-            case Deed.CLOSE | Deed.SHOW:
-                return self._close(acceptance, shows=deed is Deed.SHOW)
+                return self._commit(acceptance, digest)
+            case Deed.CLOSE:
+                return _closes_none(acceptance) if self._owed.pop(acceptance, None) is None else ""
+            case Deed.SHOW:
+                return self._show(acceptance, digest)
             case _:
                 assert_never(deed)
 
-    def _commit(self, acceptance: int) -> str:
-        if self._owed.get(acceptance) is not False:
+    def _commit(self, acceptance: int, digest: str) -> str:
+        if self._owed.get(acceptance) != "":
             return f"commits to no open acceptance, or a second time ({acceptance})"
-        self._owed[acceptance] = True
+        self._owed[acceptance] = digest
         return ""
 
-    def _close(self, acceptance: int, *, shows: bool) -> str:
+    def _show(self, acceptance: int, opens: str) -> str:
         committed = self._owed.pop(acceptance, None)
         if committed is None:
-            return f"closes no open acceptance ({acceptance})"
-        if shows and not committed:
+            return _closes_none(acceptance)
+        if not committed:
             return f"shows a result that was not committed to before ({acceptance})"
+        if opens and opens != committed:
+            return f"shows another result than was committed to ({acceptance})"
         return ""
+
+
+def _closes_none(acceptance: int) -> str:
+    return f"closes no open acceptance ({acceptance})"
+
+
+def digest_of(entry: Entry) -> str:
+    """Return the digest in a commitment; nothing for other entries."""
+    return entry.payload.digest if isinstance(entry.payload, Commitment) else ""
 
 
 def deed_of(entry: Entry) -> tuple[Deed, int]:

@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 
 from f2fbuild.errors import F2FError, FormatError, LedgerError
 from f2fbuild.ledger.entry import NodeCertificate, certificate_keys, decode, read
-from f2fbuild.ledger.openings import check_statement
+from f2fbuild.ledger.openings import check_statement, opened
 from f2fbuild.ledger.promises import NOTHING_OWED, Account, Promises
 from f2fbuild.model.envelope import unseal
+from f2fbuild.model.tree import leaf_hash
 from f2fbuild.model.vkey import VerifierKey, format_vkey
 
 
@@ -50,7 +51,8 @@ def review(since: Reviewed, entries: Iterable[bytes], earlier: Callable[[int], b
             if index == 0 and bound_key(data, since.key) != since.statement_key:
                 return Broken(index=index, why="certifies another statement key than this node is known by")
             entry = read(data, since.statement_key)
-            problem = account.take(index, entry) or check_statement(
+            opens = opened(entry, index, since.key.name, lambda at: leaf_hash(earlier(at)))
+            problem = account.take(index, entry, opens) or check_statement(
                 entry, index, since.key.name, earlier, since.statement_key
             )
         except F2FError as error:

@@ -87,6 +87,28 @@ def decode(payload: bytes, products: bytes = b"", *, where: str = "statement") -
     return statement
 
 
+def shown_result(payload: bytes) -> tuple[str, Result] | None:
+    """Return the build key that a statement names and the result that it shows.
+
+    None when the products are in a blob, or when it is no build statement of ours. This looks at no more of
+    the statement than it returns: `decode` does.
+    """
+    value: Any = canonical.decode_shared(payload)
+    try:
+        predicate = value["predicate"]
+        if value["predicateType"] == PROVENANCE:
+            definition = predicate["buildDefinition"]
+            subjects = value["subject"]
+            if len(subjects) == 1 and subjects[0]["name"] == PRODUCTS_NAME:
+                return None
+            result: Result = Succeeded(products=_products(subjects))
+        else:
+            definition, result = predicate["f2fbuild_buildDefinition"], _failure(predicate)
+        return parse_digest(definition["internalParameters"]["f2fbuild_buildKey"]), result
+    except (KeyError, TypeError, ValueError, AttributeError, FormatError):
+        return None
+
+
 def products_blob(payload: bytes, *, where: str = "statement") -> str:
     """Return the digest of the blob that holds the products list, or "" when the payload holds it itself."""
     match canonical.decode(payload, where=where):
@@ -129,6 +151,11 @@ def _products(subjects: list[dict[str, Any]]) -> tuple[Product, ...]:
     if len({product.name for product in products}) < len(products):
         raise ValueError("two products of one name")
     return products
+
+
+def _failure(predicate: dict[str, Any]) -> Failed:
+    (stage,) = predicate["failedTests"]
+    return Failed(stage=Stage(stage), exit_class=ExitClass(predicate["f2fbuild_exitClass"]))
 
 
 def _index(value: Any) -> int:
@@ -199,8 +226,7 @@ def _read(value: dict[str, Any], products: bytes) -> BuildStatement:
     else:
         definition, metadata = predicate["f2fbuild_buildDefinition"], predicate
         origin, byproducts = predicate["f2fbuild_builder"], predicate["configuration"]
-        (stage,) = predicate["failedTests"]
-        result = Failed(stage=Stage(stage), exit_class=ExitClass(predicate["f2fbuild_exitClass"]))
+        result = _failure(predicate)
     public = {name: item for name, item in definition.items() if name != "internalParameters"}
     log, details = (parse_digest(item["digest"]["sha256"]) for item in byproducts)
     return BuildStatement(

@@ -21,7 +21,17 @@ from f2fbuild.model.vkey import VerifierKey, format_vkey
 from tests.api.api_node import SmallNode, nobody_listening
 from tests.api.api_samples import peer
 from tests.cli.cli_runs import Home, beside, clean_environment, home, records, whole_node
-from tests.ledger.ledger_helpers import ALICE, BOB, SOME, NodeKeys, acceptance, failure, outcome, product
+from tests.ledger.ledger_helpers import (
+    ALICE,
+    BOB,
+    SOME,
+    NodeKeys,
+    acceptance,
+    commitment,
+    failure,
+    outcome,
+    product,
+)
 
 HOSTILE = entry.Unknown(payload_type="application/x-\x1b[2J[bold]", payload=b"\x1b]0;evil\x07\xff")
 
@@ -37,12 +47,12 @@ def history(node: NodeKeys, result: bytes = b"product") -> list[entry.Payload]:
         node.certificate(),
         entry.Order(commit=SOME),
         acceptance(),
-        entry.Commitment(acceptance=2, digest=SOME),
+        commitment(node, acceptance(), 2, product(result)),
         outcome(node.origin, product(result), 2),
         acceptance(),
         entry.Closing(acceptance=5, reason=ClosingReason.INFRA),
         acceptance(),
-        entry.Commitment(acceptance=7, digest=SOME),
+        commitment(node, acceptance(), 7, failure()),
         outcome(node.origin, failure(), 7),
         acceptance(),
         HOSTILE,
@@ -71,17 +81,18 @@ def test_log(place: Home, kept: tuple[str, ...]) -> None:
     result = place.run("ledger", "log", *kept)
     assert result.exit_code == 0
     lines = [line.split(maxsplit=2) for line in result.stdout.splitlines()]
+    sealed = [one.digest[:16] for one in history(ALICE) if isinstance(one, entry.Commitment)]
     until = f"job {short_id(SOME)}, until {format_time(1_200_000)}"
     assert lines == [
         ["0", "node-certificate", f"owner {'A' * 40}, node büro, epoch 0"],
         ["1", "order", f"sealed {SOME[:16]}"],
         ["2", "acceptance", until],
-        ["3", "commitment", f"of acceptance 2, sealed {SOME[:16]}"],
+        ["3", "commitment", f"of acceptance 2, sealed {sealed[0]}"],
         ["4", "outcome", "succeeded: hello.rpm"],
         ["5", "acceptance", until],
         ["6", "closing", "of acceptance 5: infra"],
         ["7", "acceptance", until],
-        ["8", "commitment", f"of acceptance 7, sealed {SOME[:16]}"],
+        ["8", "commitment", f"of acceptance 7, sealed {sealed[1]}"],
         ["9", "outcome", "failed: hello.src.rpm"],
         ["10", "acceptance", until],
         ["11", "unknown", "application/x-\ufffd[2J[bold]"],

@@ -28,6 +28,7 @@ from tests.ledger.ledger_helpers import (
     SOME,
     NodeKeys,
     acceptance,
+    commitment,
     failure,
     outcome,
     product,
@@ -44,17 +45,20 @@ def history(node: NodeKeys, result: bytes) -> list[entry.Payload]:
     return [
         node.certificate(),
         acceptance(),
-        entry.Commitment(acceptance=1, digest=SOME),
+        commitment(node, acceptance(), 1, product(result)),
         outcome(node.origin, product(result), 1),
         acceptance(),
         entry.Closing(acceptance=4, reason=ClosingReason.INFRA),
         acceptance(),
-        entry.Commitment(acceptance=6, digest=SOME),
+        commitment(node, acceptance(), 6, failure()),
         outcome(node.origin, failure(), 6),
         acceptance(),
         entry.Unknown(payload_type="application/octet-stream", payload=b"\xff\x00"),
         entry.Unknown(payload_type="text/plain", payload=b"words"),
     ]
+
+
+SEALED = commitment(ALICE, acceptance(), 6, failure()).digest
 
 
 def write(directory: Path, node: NodeKeys, *more: bytes, result: bytes = b"product") -> Path:
@@ -322,7 +326,7 @@ def test_a_proof_is_written_and_checked_without_a_log(place: Home, kept: tuple[s
     ("conditions", "found"),
     [
         (["--hash", hashlib.sha256(b"other").hexdigest()], [(BOB, 3)]),
-        (["--hash", SOME.upper(), "--kind", "commitment"], [(ALICE, 2), (ALICE, 7), (BOB, 2), (BOB, 7)]),
+        (["--hash", SEALED.upper(), "--kind", "commitment"], [(ALICE, 7)]),
         (["--package", "hello.rpm"], [(ALICE, 3), (BOB, 3)]),
         (["--package", "hello*", "--builder", "robert@elm"], [(BOB, 3), (BOB, 8)]),
         (["--build-key", DEFINITION.build_key, "--owner", "OAK" * 8], [(ALICE, 3), (ALICE, 8)]),

@@ -249,6 +249,10 @@ def test_a_log_with_every_kind_passes_both(tmp_path: Path) -> None:
             [*OPEN, commitment(ALICE, acceptance(), 1, failure()), outcome(BOB.origin, failure())],
             "speaks for another log",
         ),
+        (
+            [*OPEN, commitment(ALICE, acceptance(), 1, product(b"other")), outcome(ALICE.origin, failure())],
+            "entry 3: not what was committed to",
+        ),
         ([*START, entry.Closing(acceptance=0, reason=ClosingReason.INFRA)], "of nothing open"),
         (
             [*START, revocation(0), acceptance()],
@@ -279,11 +283,23 @@ def test_what_breaks_the_rules_is_found_by_both(
     assert re.search(words, said)
 
 
-def test_the_independent_checker_opens_commitments(tmp_path: Path) -> None:
-    """Another result than was committed to: it costs the vote, and is no problem of the log to ours."""
-    other = commitment(ALICE, acceptance(), 1, product(b"other"))
-    _, said = checked(tmp_path, [*OPEN, other, outcome(ALICE.origin, product(b"shown"))])
-    assert said == f"ok    {ALICE.origin}: 4 entries, late: 3\n"
+def test_a_false_opening_is_named_wherever_it_stands(tmp_path: Path) -> None:
+    """Its acceptance may be bundles away, and in what another process has checked."""
+    result, shown = product(b"found"), product(b"shown")
+    early: list[entry.Payload] = [
+        ALICE.certificate(),
+        acceptance(),
+        commitment(ALICE, acceptance(), 1, result),
+    ]
+    late: list[entry.Payload] = [outcome(ALICE.origin, shown), acceptance(), acceptance()]
+    fill: list[entry.Payload] = [entry.Unknown(payload_type="text/plain", payload=b"x")] * 5_000
+    problems, said = checked(tmp_path, [*early, *fill, *late])
+    assert problems == [Problem(where="entry 5003", what="shows another result than was committed to (1)")]
+    assert said.startswith("WRONG")
+    honest = [*early, *fill, outcome(ALICE.origin, result), *late[1:]]
+    assert (
+        list(verify(write_log(tmp_path / "honest", ALICE, ALICE.write(*honest)), ALICE.vkey).problems) == []
+    )
 
 
 def test_the_independent_checker_opens_seen_heads() -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from f2fbuild.errors import FormatError
 from f2fbuild.ledger import entry
 from f2fbuild.ledger.entry import Entry, Kind
-from f2fbuild.ledger.promises import NO_ACCEPTANCE, NOTHING_OWED, Account, Deed, deed_of
+from f2fbuild.ledger.promises import NO_ACCEPTANCE, NOTHING_OWED, Account, Deed, deed_of, digest_of
 from f2fbuild.ledger.standing import ENDED
 from f2fbuild.model.outcome import ClosingReason
 from tests.ledger.ledger_helpers import ALICE, SOME, acceptance, failure, outcome
@@ -63,8 +63,37 @@ STEPS = st.lists(
 def test_deeds_tell_an_account_as_much_as_entries(steps: list[Entry]) -> None:
     by_entries, by_deeds = Account(NOTHING_OWED), Account(NOTHING_OWED)
     for index, one in enumerate(steps):
-        assert by_entries.take(index, one) == by_deeds.take_deed(index, *deed_of(one))
+        assert by_entries.take(index, one) == by_deeds.take_deed(index, *deed_of(one), digest_of(one))
     assert by_entries.promises == by_deeds.promises
+
+
+@pytest.mark.parametrize(
+    ("opens", "problem"),
+    [
+        (SOME, ""),
+        ("ef" * 32, "shows another result than was committed to (0)"),
+        # The list of products is a blob: the log alone cannot tell.
+        ("", ""),
+    ],
+)
+def test_what_is_shown_is_what_was_committed_to(opens: str, problem: str) -> None:
+    by_entries, by_deeds = Account(NOTHING_OWED), Account(NOTHING_OWED)
+    for index, one in enumerate([ACCEPT, commit(0)]):
+        by_entries.take(index, one)
+        by_deeds.take_deed(index, *deed_of(one), digest_of(one))
+    assert by_entries.take(2, show(0), opens) == problem
+    assert by_deeds.take_deed(2, *deed_of(show(0)), opens) == problem
+    assert by_entries.promises == by_deeds.promises
+    assert by_entries.promises.open == ()
+    assert by_entries.promises.problems == (((2, problem),) if problem else ())
+
+
+def test_an_account_goes_on_with_what_was_committed_to() -> None:
+    before = Account(NOTHING_OWED)
+    before.take(0, ACCEPT)
+    before.take(1, commit(0))
+    assert before.promises.committed == {0: SOME}
+    assert Account(before.promises).take(2, show(0), "ef" * 32).startswith("shows another result")
 
 
 def test_behind_the_end_of_a_log_there_are_no_deeds() -> None:

@@ -242,7 +242,7 @@ def test_promises_kept() -> None:
         outcome(ALICE.origin, product(b"x"), index=1),
         acceptance(),
     )
-    assert (promises.open, promises.committed, promises.problems) == ((6,), frozenset(), ())
+    assert (promises.open, promises.committed, promises.problems) == ((6,), {}, ())
 
 
 def test_promises_broken() -> None:

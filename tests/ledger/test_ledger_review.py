@@ -14,7 +14,8 @@ from f2fbuild.ledger.review import Broken, Reviewed, review
 from f2fbuild.ledger.standing import Standing
 from f2fbuild.model import canonical
 from f2fbuild.model.envelope import seal
-from f2fbuild.model.outcome import ClosingReason
+from f2fbuild.model.outcome import ClosingReason, Product, Succeeded
+from f2fbuild.model.statement import products_blob
 from f2fbuild.model.verdict import VerdictKind
 from tests.ledger.ledger_helpers import (
     ALICE,
@@ -22,6 +23,7 @@ from tests.ledger.ledger_helpers import (
     SOME,
     acceptance,
     audit_result,
+    commitment,
     failure,
     order_entry,
     outcome,
@@ -33,7 +35,7 @@ HISTORY: list[entry.Payload] = [
     ALICE.certificate(),
     acceptance(),
     acceptance(),
-    entry.Commitment(acceptance=1, digest=SOME),
+    commitment(ALICE, acceptance(), 1, product(b"x")),
     entry.Closing(acceptance=2, reason=ClosingReason.GAVE_BACK),
     entry.Unknown(payload_type="application/vnd.example+json", payload=b"{}"),
     outcome(ALICE.origin, product(b"x"), index=1),
@@ -62,7 +64,7 @@ def test_a_good_log_in_parts(cuts: set[int]) -> None:
         after = review(reviewed, entries[start:end], entries.__getitem__)
         assert isinstance(after, Reviewed)
         reviewed = after
-    owed = Promises(open=(7, 8), committed=frozenset({8}), standing=STANDING)
+    owed = Promises(open=(7, 8), committed={8: SOME}, standing=STANDING)
     assert reviewed == replace(BEGUN, size=len(HISTORY), promises=owed)
 
 
@@ -99,7 +101,9 @@ def malformed() -> bytes:
         (written(*HISTORY[:5], HISTORY[4]), 5, "closes no open acceptance"),
         (written(*HISTORY[:4], HISTORY[3]), 4, "a second time"),
         (written(*HISTORY[:4], outcome(ALICE.origin, failure(), index=7)), 4, "closes no open acceptance"),
-        (written(*HISTORY[:4], outcome(BOB.origin, failure(), index=1)), 4, "speaks for another log"),
+        (written(*HISTORY[:4], outcome(BOB.origin, product(b"x"), index=1)), 4, "speaks for another log"),
+        (written(*HISTORY[:4], outcome(ALICE.origin, product(b"y"), index=1)), 4, "another result than was"),
+        (written(*HISTORY[:4], outcome(ALICE.origin, failure(), index=1)), 4, "another result than was"),
         (written(*HISTORY[:4], strange_outcome()), 4, "speaks for another log"),
         (written(HISTORY[0], audit_result(BOB.origin)), 1, "speaks for another log"),
         (written(HISTORY[0], order_entry(), verdict_summary(BOB.origin)), 2, "speaks for another log"),
@@ -133,3 +137,37 @@ def test_later_parts_are_held_to_what_came_before() -> None:
     assert review(before, entries[7:], entries.__getitem__) == Broken(
         index=7, why="closes no open acceptance (1)"
     )
+
+
+def listed(count: int) -> entry.Outcome:
+    """So many products that their list is a blob."""
+    products = tuple(
+        Product(kind="file", name=f"p{n:05}", size=n, sha256=SOME, canonical=SOME) for n in range(count)
+    )
+    return outcome(ALICE.origin, Succeeded(products=products), index=1)
+
+
+def test_a_result_whose_products_are_a_blob_is_not_opened_here() -> None:
+    assert products_blob(listed(2_000).statement)
+    entries = written(*HISTORY[:4], listed(2_000))
+    assert isinstance(review(BEGUN, entries, entries.__getitem__), Reviewed)
+    broken = review(BEGUN, written(*HISTORY[:4], listed(2)), entries.__getitem__)
+    assert broken == Broken(index=4, why="shows another result than was committed to (1)")
+
+
+def test_nothing_behind_an_outcome_is_looked_at_to_open_it() -> None:
+    entries = written(*HISTORY[:4], outcome(ALICE.origin, product(b"x"), index=4))
+
+    def earlier(index: int) -> bytes:
+        assert index < 4, "not an earlier entry"
+        return entries[index]
+
+    assert review(BEGUN, entries, earlier) == Broken(index=4, why="closes no open acceptance (4)")
+
+
+def test_a_commitment_in_an_earlier_part_is_opened_in_a_later_one() -> None:
+    entries = written(*HISTORY[:4], outcome(ALICE.origin, product(b"y"), index=1))
+    before = review(BEGUN, entries[:4], entries.__getitem__)
+    assert isinstance(before, Reviewed)
+    broken = review(before, entries[4:], entries.__getitem__)
+    assert broken == Broken(index=4, why="shows another result than was committed to (1)")

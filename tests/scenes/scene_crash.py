@@ -160,7 +160,7 @@ def closings(paths: Paths) -> list[ClosingReason]:
 def undecided_at(paths: Paths, size: int) -> set[int]:
     """Return the acceptances that had neither commitment nor end when the log had this size."""
     promises = fold_promises(enumerate(_entries(paths)[:size]))
-    return set(promises.open) - promises.committed
+    return set(promises.open) - promises.committed.keys()
 
 
 def _entries(paths: Paths) -> list[entries.Entry]:

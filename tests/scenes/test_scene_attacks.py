@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from f2fbuild import limits
+from f2fbuild.audit.found import VIOLATION
 from f2fbuild.cli.tree import summary, verdict_line
 from f2fbuild.jobs import endings
 from f2fbuild.jobs.finished import commitment
@@ -45,7 +46,7 @@ from f2fbuild.node.parts import Parts
 from f2fbuild.trust.policy import Refusal, Right
 from tests.scenes import scene_engine as engine
 from tests.scenes.scene_engine import Workbench
-from tests.scenes.scene_node import Scene, SceneNode
+from tests.scenes.scene_node import Scene, SceneNode, until
 from tests.scenes.scene_talk import ask, offer, submitted
 
 
@@ -309,3 +310,9 @@ async def test_what_was_not_committed_to_is_no_vote(scene: Scene, monkeypatch: p
     (line,) = [line for line in summary(view) if "no vote: unopened" in line]
     assert "mallory" in line
     assert f"no vote: {mallory.owner}" in verdict_line(view)
+    # Whoever follows the log finds it there, without any job of his own.
+    await until(lambda: any(one.kind == VIOLATION for one in alice.parts.findings.list()))
+    (broken,) = [one for one in alice.parts.findings.list() if one.kind == VIOLATION]
+    assert broken.node == mallory.id
+    assert "shows another result than was committed to" in broken.detail
+    scene.breakers.add("mallory")
