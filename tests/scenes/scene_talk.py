@@ -54,6 +54,7 @@ async def submitted(alice: SceneNode, directory: Path, *, seconds: int = 600) ->
     Nobody is left to ask, since a builder who comes back would be asked at once.
     """
     only()(alice.parts)
+    await alice.parts.friendships.refresh()
     source = directory / f"{secrets.token_hex(4)}.txt"
     source.write_text("a ball")
     wanted = Wanted(

@@ -46,7 +46,7 @@ from f2fbuild.node.parts import Parts
 from f2fbuild.trust.policy import Refusal, Right
 from tests.scenes import scene_engine as engine
 from tests.scenes.scene_engine import Workbench
-from tests.scenes.scene_node import Scene, SceneNode, until
+from tests.scenes.scene_node import Scene, SceneNode, pass_deadline, until
 from tests.scenes.scene_talk import ask, offer, submitted
 
 
@@ -165,7 +165,9 @@ async def test_a_full_disk_takes_no_job_and_says_so_on_both_ends(scene: Scene) -
     await scene.start("bob", alter=lambda parts: with_builder(parts, disk_mib=10**9))
     alice = await scene.start("alice")
     await alice.parts.peers.wait_connected(scene.nodes["bob"].id)
-    job = await alice.order(builders=1, agree=1, seconds=8)
+    job = await alice.order(builders=1, agree=1)
+    await alice.see(job, lambda view: any(one.detail for one in view.assignments))
+    pass_deadline(job, alice)
     view = await alice.finish(job)
     assert (view.state, view.exit_code) == (JobState.EXPIRED, 8)
     (one,) = view.assignments
@@ -192,7 +194,9 @@ async def test_who_may_not_submit_is_told_the_rule_on_both_ends(scene: Scene) ->
     bob = await scene.start("bob", alter=take_away)
     alice = await scene.start("alice")
     await alice.parts.peers.wait_connected(bob.id)
-    job = await alice.order(builders=1, agree=1, seconds=8)
+    job = await alice.order(builders=1, agree=1)
+    await alice.see(job, lambda view: any(one.detail for one in view.assignments))
+    pass_deadline(job, alice)
     view = await alice.finish(job)
     assert (view.state, view.exit_code) == (JobState.EXPIRED, 8)
     (one,) = view.assignments

@@ -70,8 +70,12 @@ async def forget(scene: Scene, name: str) -> None:
     await scene.nodes[name].stop()
 
 
-async def test_a_restored_backup_is_reported_and_signs_nothing(scene: Scene) -> None:
+async def test_a_restored_backup_is_reported_and_signs_nothing(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
     alice, size = await set_back(scene)
+    # Alice is heard, however long that takes, before anything else is told.
+    monkeypatch.setattr(limits, "GUARD_SECONDS", 10**6)
     bob = await scene.start("bob", signing=False)
     before = bob.parts.log.checkpoint()
     await until(lambda: isinstance(bob.parts.guard.decision, RolledBack))

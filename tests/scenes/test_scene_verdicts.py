@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from f2fbuild.jobs.queue import Job
 from f2fbuild.ledger import entry as entries
 from f2fbuild.ledger import evidence
 from f2fbuild.ledger.commitment import salted
@@ -13,13 +14,19 @@ from f2fbuild.model.summary import VERIFICATION_SUMMARY
 from f2fbuild.model.verdict import VerdictKind
 from tests.scenes import scene_engine as engine
 from tests.scenes.scene_engine import Gate, Workbench
-from tests.scenes.scene_node import Scene, until
+from tests.scenes.scene_node import Scene, SceneNode, pass_deadline, until
 
 
 def verdict_of(view: object) -> tuple[VerdictKind, int, int]:
     verdict = getattr(view, "verdict", None)
     assert verdict is not None
     return verdict.kind, verdict.agree, verdict.denominator
+
+
+async def results(alice: SceneNode, job: Job, number: int) -> None:
+    """Wait until so many builders are done."""
+    done = AssignmentState.DONE
+    await alice.see(job, lambda view: sum(one.state is done for one in view.assignments) == number)
 
 
 async def test_two_friends_agree(scene: Scene) -> None:
@@ -64,11 +71,15 @@ async def test_the_verdict_entry_opens_the_order(scene: Scene) -> None:
 
 
 async def test_a_liar_is_named_by_the_tie_breaker(scene: Scene) -> None:
-    """Dave is kept away until the three have answered, so that he can only break the tie."""
-    cast = await scene.cast("alice", "bob", "carol", "mallory", mallory=Workbench(deed=engine.lying()))
+    """Dave comes when the three have been asked and before they disagree: he can only break the tie."""
+    gate = Gate(then=engine.lying())
+    cast = await scene.cast("alice", "bob", "carol", "mallory", mallory=Workbench(deed=gate))
     alice, mallory = cast[0], cast[3]
     job = await alice.order("a ball", builders=3, agree=2)
+    await gate.reached.wait()
     dave = await scene.start("dave")
+    await alice.parts.peers.wait_connected(dave.id)
+    gate.open.set()
     view = await alice.finish(job)
     assert (view.state, view.exit_code) == (JobState.SUCCEEDED, 0)
     assert verdict_of(view) == (VerdictKind.DISPUTED, 3, 4)
@@ -120,7 +131,9 @@ async def test_same_contents_with_other_metadata(scene: Scene) -> None:
 async def test_two_stories_and_nobody_else_to_ask(scene: Scene) -> None:
     cast = await scene.cast("alice", "bob", "mallory", mallory=Workbench(deed=engine.lying()))
     alice = cast[0]
-    job = await alice.order(seconds=15)
+    job = await alice.order()
+    await results(alice, job, 2)
+    pass_deadline(job, alice)
     view = await alice.finish(job)
     assert (view.state, view.exit_code) == (JobState.FAILED, 10)
     assert verdict_of(view) == (VerdictKind.DIVERGED, 1, 2)
@@ -163,8 +176,15 @@ async def test_nothing_but_trouble_of_the_infrastructure(scene: Scene) -> None:
 
 async def test_too_little_at_the_deadline(scene: Scene) -> None:
     cast = await scene.cast("alice", "bob", "carol", carol=Workbench(deed=engine.hanging))
-    alice, _, carol = cast
-    job = await alice.order(seconds=8)
+    alice, bob, carol = cast
+    job = await alice.order()
+    await alice.see(
+        job, lambda view: {str(one.state) for one in view.assignments} == {"committed", "building"}
+    )
+    # Bob has waited for all commitments long enough.
+    bob.parts.fulfilment.show(job.id)
+    await results(alice, job, 1)
+    pass_deadline(job, alice, carol)
     view = await alice.finish(job)
     assert (view.state, view.exit_code) == (JobState.EXPIRED, 10)
     assert verdict_of(view)[0] is VerdictKind.INCONCLUSIVE
@@ -207,7 +227,9 @@ async def test_a_release_needs_different_hosts(scene: Scene) -> None:
 
 async def test_a_release_from_hosts_of_one_kind_is_not_enough(scene: Scene) -> None:
     cast = await scene.cast("alice", "bob", "carol", "dave")
-    job = await cast[0].order(job_class=JobClass.RELEASE, builders=3, seconds=12)
+    job = await cast[0].order(job_class=JobClass.RELEASE, builders=3)
+    await results(cast[0], job, 3)
+    pass_deadline(job, cast[0])
     view = await cast[0].finish(job)
     assert (view.state, verdict_of(view)[0]) == (JobState.EXPIRED, VerdictKind.INCONCLUSIVE)
 
