@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from f2fbuild import limits
 from f2fbuild.errors import FormatError
-from f2fbuild.ledger.checkpoint import open_checkpoint
+from f2fbuild.ledger.checkpoint import Checkpoint, open_checkpoint
 from f2fbuild.ledger.gossip import swaps, talk, vectors
 from f2fbuild.ledger.gossip.books import Book
 from f2fbuild.ledger.gossip.sides import Question, Sides
@@ -158,6 +158,33 @@ def test_the_same_size_with_another_root_is_news() -> None:
     assert vectors.lacks(having(ANNA, [b"1", b"2"], 3), ours)
     assert not vectors.lacks(having(ANNA, THREE, 2), ours)
     assert vectors.lacks(having(ANNA, THREE, 3), ours), "a fork is compared where its shorter side is nearer"
+
+
+@pytest.mark.parametrize(
+    ("rounds", "is_swapped"), [(10_000, False), (1_000, True)], ids=["announced", "in answers to swaps"]
+)
+def test_of_a_million_tiny_logs_so_many_are_known_and_passed_on(rounds: int, is_swapped: bool) -> None:
+    # Signatures cost the same whoever checks them, so here nobody does.
+    sound = [NodeKeys(number).log.public for number in range(100)]
+    gossip = Gossip(ME.log.public, lambda note, key: Checkpoint(origin=key.name, size=len(note), root=note))
+    now, told = 1_000.0, 0
+    for name in ("anna", "bert"):
+        gossip.receive(linked(name), now)
+    for number in range(rounds):
+        publics = [number.to_bytes(4, "big") + public[4:] for public in sound] if number else sound
+        heads = tuple(Given(note=b"1" * 32, public=public, hops=1) for public in publics)
+        events: list[talk.Event] = [talk.Announced(peer="anna", head=one) for one in heads]
+        if is_swapped:
+            events = [talk.SwapAnswered(peer="anna", vector=vector(), heads=heads)]
+        for event in events:
+            now += limits.HEAD_SECONDS
+            actions = gossip.receive(event, now)
+            told += sum(isinstance(action, talk.Announce) and action.peer == "bert" for action in actions)
+    assert len(gossip) == limits.ORIGINS_PER_FRIEND
+    assert 0 < told <= limits.ORIGINS_PER_FRIEND
+    book = gossip._books["anna"]
+    for kept in (book._shown, book._heard, book._introduced, book._pushes, book.has, book.told):
+        assert len(kept) <= limits.ORIGINS_PER_FRIEND
 
 
 # Whatever is said
