@@ -98,6 +98,7 @@ class Follower:
         self._later: dict[str, _Offer] = {}
         self._callbacks: list[Callable[[Friend, bytes], None]] = []
         self._wanted = trio.Event()
+        self._reviewing = trio.Lock()
 
     def want(self, peer: str) -> None:
         """Say that a friend's log may have grown."""
@@ -132,6 +133,7 @@ class Follower:
                     await self._prove_contained(accusation)
                 if not self._waiting and not self._offered:
                     await wanted.wait()
+                    await trio.sleep(limits.FOLLOW_PAUSE_SECONDS)
 
     def mirror(self, friend: Friend) -> Mirror:
         """Return this node's copy of a friend's log, begun now if there is none."""
@@ -217,7 +219,8 @@ class Follower:
                 if mirror.pruned:
                     # Its node was no friend for a while; what it says is read from the beginning.
                     await mirror.restore(fetch)
-                await self._review(friend, mirror)
+                async with self._reviewing:
+                    await self._review(friend, mirror)
                 self._witness.followed(friend, note)
                 for callback in self._callbacks:
                     callback(friend, mirror.checkpoint())

@@ -95,6 +95,10 @@ OFFER_PAUSE_SECONDS = 0.25
 FOLLOW_SECONDS = 120
 """Seconds for one pull of one friend's log, after which the others have their turn."""
 
+FOLLOW_PAUSE_SECONDS = 0.1
+"""From news of a log until its entries are fetched: heads go on to friends meanwhile, and what grows in quick
+succession is fetched and synced together."""
+
 # Node
 TRUST_REFRESH_SECONDS = 3
 """Seconds between two looks at the keyring: a change of trust reaches every session within 5 s."""

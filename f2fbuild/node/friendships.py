@@ -147,7 +147,8 @@ class Friendships:
 
     def author(self, origin: str) -> Friend | None:
         """Return the friend whose log has this origin, None for logs of others."""
-        return next((one for one, _, _ in self.all() if one.vkey.partition("+")[0] == origin), None)
+        node = self._table.author(origin)
+        return self.find(node) if node is not None else None
 
     def nodes(self) -> list[OwnedNode]:
         """Return the nodes of all friends as their certificates name them."""

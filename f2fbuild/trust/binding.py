@@ -78,6 +78,11 @@ class CertificateTable:
     def __init__(self, known: Iterable[VerifiedCertificate]) -> None:
         """Take every verified certificate that is kept, superseded ones too."""
         self._known = tuple(known)
+        self._newest: dict[str, VerifiedCertificate] = {}
+        for one in self._known:
+            before = self._newest.setdefault(one.certificate.node_id, one)
+            self._newest[one.certificate.node_id] = max(before, one, key=_age)
+        self._authors = {one.certificate.origin: node for node, one in self._newest.items()}
 
     def epochs(self) -> dict[str, int]:
         """Return the highest known epoch by node id."""
@@ -89,8 +94,11 @@ class CertificateTable:
 
     def newest(self, node_id: str) -> VerifiedCertificate | None:
         """Return the node's certificate of the highest epoch, the latest within it."""
-        mine = [one for one in self._known if one.certificate.node_id == node_id]
-        return max(mine, key=_age, default=None)
+        return self._newest.get(node_id)
+
+    def author(self, origin: str) -> str | None:
+        """Return the node (node id) whose newest certificate names the log with this origin."""
+        return self._authors.get(origin)
 
     def bind(self, noise: bytes, digest: str | None = None) -> Binding:
         """Return whose session it is.
@@ -111,7 +119,7 @@ class CertificateTable:
 
     def _peer(self, node_id: str, noise: bytes) -> Binding:
         mine = [one for one in self._known if one.certificate.node_id == node_id]
-        newest = max(mine, key=_age)
+        newest = self._newest[node_id]
         rivals = {one.certificate.origin for one in mine if one.certificate.epoch == newest.certificate.epoch}
         if len(rivals) > 1:
             return Unbound(fault=BindingFault.EPOCH_REPEATED, detail=f"logs {', '.join(sorted(rivals))}")

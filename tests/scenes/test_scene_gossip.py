@@ -18,6 +18,7 @@ from f2fbuild.ledger import entry, evidence
 from f2fbuild.ledger.checkpoint import open_checkpoint
 from f2fbuild.ledger.gossip import talk
 from f2fbuild.ledger.log import Log
+from f2fbuild.ledger.mirror import Mirror
 from f2fbuild.net.exchange import Exchange
 from f2fbuild.net.ledger_messages import (
     AnnounceHead,
@@ -249,6 +250,28 @@ async def test_entries_of_a_friend_who_is_away_come_from_a_friend_of_both(scene:
     await befriend(scene, mallory, "bob")
     await until(lambda: mallory.parts.follower.mirror(friend).size == 2)
     assert mallory.parts.follower.mirror(friend).checkpoint() == head
+
+
+async def test_who_shows_a_head_and_still_fetches_its_entries_is_asked_again(scene: Scene) -> None:
+    alice = await scene.start("alice")
+    bob = await scene.start("bob")
+    friend = bob.parts.friendships.find(alice.id)
+    assert friend is not None
+    await until(lambda: bob.parts.follower.mirror(friend).size == 1)
+    await forget(scene, alice)
+    kept, asked = bob.parts.exchanges.kept, 0
+
+    def not_yet(origin: str) -> Log | Mirror | None:
+        nonlocal asked
+        asked += origin == alice.parts.identity.origin
+        return kept(origin) if asked > 3 or origin != alice.parts.identity.origin else None
+
+    bob.parts.exchanges.kept = not_yet  # type: ignore[method-assign]
+    await befriend(scene, bob, "mallory")
+    mallory = await scene.start("mallory")
+    await befriend(scene, mallory, "bob")
+    await until(lambda: mallory.parts.follower.mirror(friend).size == 1)
+    assert asked > 3
 
 
 async def befriend(scene: Scene, node: SceneNode, name: str) -> None:

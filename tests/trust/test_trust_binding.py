@@ -74,6 +74,16 @@ def test_the_highest_epoch_and_in_it_the_latest_certificate_counts() -> None:
     assert CertificateTable([]).newest(ANNS.node_id) is None
 
 
+def test_a_log_belongs_to_the_node_whose_newest_certificate_names_it() -> None:
+    epoch = certificate(ANN, epoch=1, since=NOW - 90)
+    other = certificate(EVE, seed=b"e" * 32)
+    table = CertificateTable(verified(one) for one in (epoch, other, ANNS))
+    assert table.author(epoch.origin) == ANNS.node_id
+    assert table.author(other.origin) == other.node_id
+    assert ANNS.origin != epoch.origin
+    assert table.author(ANNS.origin) is None
+
+
 def test_a_replaced_session_key_is_nobodys() -> None:
     renewed = replace(ANNS, not_before=NOW, noise=b"n" * 32)
     table = CertificateTable([verified(ANNS), verified(renewed)])
