@@ -5,6 +5,7 @@ mirror and its evidence is a finding; an entry that breaks the log's rules is on
 for ever; a contradiction of two owners becomes evidence as soon as both logs are here (`accuse`).
 """
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from f2fbuild.audit.findings import Findings
 from f2fbuild.audit.found import DIVERGENCE, EQUIVOCATION, VIOLATION, Found
 from f2fbuild.audit.inspection import Inspector, side_of
 from f2fbuild.audit.overdue import Overdue
+from f2fbuild.audit.shown_heads import ShownHeads
 from f2fbuild.errors import F2FError, LedgerError, RemoteProtocolError
 from f2fbuild.ledger.checkpoint import parse_log_vkey
 from f2fbuild.ledger.evidence import format_divergence
@@ -96,6 +98,7 @@ class Follower:
         self._waiting: set[str] = set()
         self._offered: dict[str, _Offer] = {}
         self._later: dict[str, _Offer] = {}
+        self._shown = ShownHeads()
         self._callbacks: list[Callable[[Friend, bytes], None]] = []
         self._wanted = trio.Event()
         self._reviewing = trio.Lock()
@@ -108,6 +111,11 @@ class Follower:
     def want_from(self, friend: Friend, peer: str, note: bytes) -> None:
         """Say that `peer` showed this head of a friend's log, and may have its entries."""
         self._offered[friend.node_id] = _Offer(friend=friend, peer=peer, note=note)
+        self._wake()
+
+    def compare(self, friend: Friend, proof: bytes) -> None:
+        """Say that a friend proved an entry of his own log: the head must be of the log that is followed."""
+        self._shown.add(friend, proof)
         self._wake()
 
     def on_taken(self, callback: Callable[[Friend, bytes], None]) -> None:
@@ -129,6 +137,8 @@ class Follower:
                     await self._follow_contained(peer)
                 while self._offered:
                     await self._take_offered(self._offered.popitem()[1], nursery)
+                while shown := self._shown.next():
+                    await self._compare(*shown)
                 for accusation in self._accusations.open():
                     await self._prove_contained(accusation)
                 if not self._waiting and not self._offered:
@@ -222,6 +232,7 @@ class Follower:
                 async with self._reviewing:
                     await self._review(friend, mirror)
                 self._witness.followed(friend, note)
+                self._shown.grew(friend, mirror.size)
                 for callback in self._callbacks:
                     callback(friend, mirror.checkpoint())
                 return meant
@@ -269,6 +280,14 @@ class Follower:
                 return (await exchange.expect(LogResource)).data
 
         return fetch
+
+    async def _compare(self, friend: Friend, note: bytes) -> None:
+        """Put the head of a proof to the copy. Containment: a head that its author does not serve waits."""
+        mirror = self.mirror(friend)
+        with trio.move_on_after(limits.FOLLOW_SECONDS):
+            with contextlib.suppress(F2FError):
+                await self.take(friend, note, self._fetch_from(friend.node_id, mirror))
+        self._shown.compared(friend, note, mirror.size)
 
     async def _take_offered(self, offer: _Offer, nursery: trio.Nursery) -> None:
         """Take in a head from somebody else than its author. Containment: what he does not have or spoils."""

@@ -127,6 +127,7 @@ class Asking:
         match answer:
             case OfferAccepted(entry=entry, receipt=receipt):
                 check_acceptance(friend, entry, receipt, job=job.id, build_key=job.order.build_key)
+                self._desk.proved(friend, receipt)
                 event = AssignmentEvent.ACCEPT
                 self._desk.advance(job.id, friend.node_id, event, acceptance=entry, receipt=receipt)
             case OfferRefused(reason=reason, rule=rule, detail=detail):
@@ -175,9 +176,11 @@ class Asking:
                 self._claim(promise, friend, state, detail)
             case JobCommitted(entry=entry, proof=proof):
                 check_commitment(friend, entry, proof, promise)
+                self._desk.proved(friend, proof)
                 self._committed(promise, friend, entry, proof)
             case JobRevealed(entry=entry, proof=proof, attachments=attachments):
                 outcome_statement(friend, entry, proof)
+                self._desk.proved(friend, proof)
                 kept = {"ending": entry, "ending_proof": proof, "attachments": tuple(attachments)}
                 self._keep(promise, friend, **kept, out=True)
                 return True
@@ -218,6 +221,7 @@ class Asking:
 
     def _closed(self, entry: bytes, proof: bytes, promise: Promise, friend: Friend) -> None:
         reason = check_closing(friend, entry, proof, promise)
+        self._desk.proved(friend, proof)
         cancelled = reason is ClosingReason.CANCELLED
         event = AssignmentEvent.CANCEL if cancelled else AssignmentEvent.LOSE
         said = self._desk.queue.assignment(promise.job, friend.node_id).detail

@@ -12,6 +12,7 @@ from f2fbuild.jobs.friends import Friends
 from f2fbuild.jobs.journal import Journal
 from f2fbuild.jobs.lifecycle import ASSIGNMENT, AssignmentEvent, next_assignment_state
 from f2fbuild.jobs.queue import Queue
+from f2fbuild.model.friend import Friend
 from f2fbuild.model.signing import SigningKey
 from f2fbuild.model.vote import Strike
 from f2fbuild.store.blobs import BlobStore
@@ -24,7 +25,8 @@ class Desk:
     `node_id` is this node, whose signed messages `statement_key` signs; `logs` the directory in which
     builders' logs grow here; `patience` the seconds for which a builder that went away is waited for.
     `clock` returns unix seconds and `random` so many random bytes; `tell` is given words for the
-    owner about what went wrong here.
+    owner about what went wrong here. `proved` is given the proof of each entry by which a
+    builder moved a job.
     """
 
     node_id: str
@@ -41,6 +43,7 @@ class Desk:
     clock: Callable[[], int]
     random: Callable[[int], bytes]
     tell: Callable[[str], None]
+    proved: Callable[[Friend, bytes], None]
 
     def log_file(self, job: str, peer: str) -> Path:
         """Return the file in which one builder's log of a job grows."""

@@ -187,6 +187,15 @@ class Queue:
         )
         return self.assignment(job, peer)
 
+    def proofs(self, peer: str, number: int) -> list[bytes]:
+        """Return the proofs of what a builder showed of its log for its last `number` assignments."""
+        rows = self._database.rows(
+            "SELECT receipt, commitment_proof, ending_proof FROM assignment WHERE peer = ? "
+            "ORDER BY rowid DESC LIMIT ?",
+            (peer, number),
+        )
+        return [proof for row in reversed(rows) for proof in row.values() if proof]
+
     def working_for(self, peers: Iterable[str]) -> dict[str, int]:
         """Return how many open assignments each of these peers has."""
         rows = self._database.rows(

@@ -74,6 +74,12 @@ HIDDEN_SPAN_BYTES = 8 * MIB
 OVERDUE_LOOKED_AT = 100
 """Open promises of one log looked at in one round, the oldest first: a liar may leave a million open."""
 
+SHOWN_HEADS = 64
+"""Heads of one friend's proofs that wait for a copy as long as they are: three for each of 20 open jobs."""
+
+PROOFS_REMEMBERED = 20
+"""Assignments of a friend whose proofs are compared with its log again after a restart: the newest ones."""
+
 EVIDENCE_PARTS = 16
 """Parts of an evidence file: divergent results need at most 12."""
 

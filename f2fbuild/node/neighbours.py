@@ -1,5 +1,6 @@
 """News around this node: friends come and go, trust changes, the log grows, and who needs it hears of it."""
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import trio
@@ -39,12 +40,23 @@ class Neighbours:
         self._arrived.add(peer)
         self._unaware.add(peer)
         self._parts.follower.want(peer)
+        self._remember(peer)
         self._parts.passing.wake()
         self._parts.witnessing.returning.wake()
         self._parts.guard.came(peer)
         self._parts.gossiping.came(peer)
         self._parts.conductor.wake()
         self._wake()
+
+    def _remember(self, peer: str) -> None:
+        """Have what a friend proved before the last restart compared with its log, too."""
+        friend = self._parts.friendships.find(peer)
+        if friend is None:
+            return
+        for proof in self._parts.desk.queue.proofs(peer, limits.PROOFS_REMEMBERED):
+            # Of a log from before this epoch there is nothing to be compared with.
+            with contextlib.suppress(F2FError):
+                self._parts.follower.compare(friend, proof)
 
     def went(self, peer: str, _why: str) -> None:
         """A friend is gone."""

@@ -228,6 +228,7 @@ class Parts(Kept):
             clock=self._needs.clock,
             random=secrets.token_bytes,
             tell=self._needs.tell,
+            proved=lambda friend, proof: self.follower.compare(friend, proof),
         )
 
     @cached_property

@@ -86,6 +86,7 @@ class Workshop:
             clock=lambda: self.now,
             random=self.random,
             tell=self.told.append,
+            proved=lambda _friend, _proof: None,
         )
 
     @property
