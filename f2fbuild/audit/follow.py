@@ -256,7 +256,7 @@ class Follower:
 
     async def _review(self, friend: Friend, mirror: Mirror) -> None:
         """Read the entries that came since the last time; after a restart, all of them once."""
-        begun = Reviewed(key=mirror.key, statement_key=friend.statement_key)
+        begun = Reviewed(key=mirror.key, statement_key=friend.statement_key, owner=friend.owner)
         reviewed = self._reviewed.get(mirror.key.name, begun)
         while not mirror.violation and reviewed.size < mirror.size:
             end = min(mirror.size, reviewed.size + limits.TILE_WIDTH)

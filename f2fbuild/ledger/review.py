@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from f2fbuild.errors import F2FError, FormatError, LedgerError
 from f2fbuild.ledger.entry import NodeCertificate, certificate_keys, decode, read
+from f2fbuild.ledger.evidence.owners import read_node
 from f2fbuild.ledger.openings import check_statement, opened
 from f2fbuild.ledger.promises import NOTHING_OWED, Account, Promises
 from f2fbuild.model.envelope import unseal
@@ -20,11 +21,13 @@ from f2fbuild.model.vkey import VerifierKey, format_vkey
 class Reviewed:
     """The first `size` entries of the log of `key` are in order; `promises` is what they still owe.
 
-    `statement_key` has 32 bytes: the one that the node is known by.
+    `statement_key` has 32 bytes: the one that the node is known by. `owner` is the fingerprint of its owner,
+    empty when nobody is known to answer for the log.
     """
 
     key: VerifierKey
     statement_key: bytes
+    owner: str = ""
     size: int = 0
     promises: Promises = NOTHING_OWED
 
@@ -48,8 +51,8 @@ def review(since: Reviewed, entries: Iterable[bytes], earlier: Callable[[int], b
     index, account = since.size, Account(since.promises)
     for data in entries:
         try:
-            if index == 0 and bound_key(data, since.key) != since.statement_key:
-                return Broken(index=index, why="certifies another statement key than this node is known by")
+            if index == 0:
+                _check_first(data, since)
             entry = read(data, since.statement_key)
             opens = opened(entry, index, since.key.name, lambda at: leaf_hash(earlier(at)))
             problem = account.take(index, entry, opens) or check_statement(
@@ -61,6 +64,18 @@ def review(since: Reviewed, entries: Iterable[bytes], earlier: Callable[[int], b
             return Broken(index=index, why=problem)
         index += 1
     return replace(since, size=index, promises=account.promises)
+
+
+def _check_first(entry: bytes, since: Reviewed) -> None:
+    """Require entry 0 to be the certificate of this node, and one by which evidence can name its owner.
+
+    Raises:
+        F2FError: it is not.
+    """
+    if bound_key(entry, since.key) != since.statement_key:
+        raise LedgerError("certifies another statement key than this node is known by", where="entry 0")
+    if since.owner and read_node(unseal(entry).payload).owner != since.owner:
+        raise LedgerError("names another owner than this node is known by", where="entry 0")
 
 
 def bound_key(entry: bytes, key: VerifierKey, *, where: str = "entry 0") -> bytes:

@@ -17,6 +17,7 @@ from f2fbuild.model.envelope import seal
 from f2fbuild.model.outcome import ClosingReason, Product, Succeeded
 from f2fbuild.model.statement import products_blob
 from f2fbuild.model.verdict import VerdictKind
+from tests.ledger.evidence_people import Node
 from tests.ledger.ledger_helpers import (
     ALICE,
     BOB,
@@ -171,3 +172,36 @@ def test_a_commitment_in_an_earlier_part_is_opened_in_a_later_one() -> None:
     assert isinstance(before, Reviewed)
     broken = review(before, entries[4:], entries.__getitem__)
     assert broken == Broken(index=4, why="shows another result than was committed to (1)")
+
+
+NODE = Node("A", 1)
+"""A node whose certificate is whole, proved by all keys."""
+
+
+def first(file: bytes, owner: str) -> Reviewed | Broken:
+    begun = Reviewed(key=NODE.vkey, statement_key=NODE.statements.public, owner=owner)
+    return review(begun, NODE.write(entry.NodeCertificate(text=file)), [].__getitem__)
+
+
+def test_entry_0_names_the_owner_whom_evidence_would_name() -> None:
+    """Else a liar whom his friends know well could sign results under a certificate that convicts nobody."""
+    assert isinstance(first(NODE.file(), "A" * 40), Reviewed)
+    other = first(NODE.file(), "B" * 40)
+    assert other == Broken(index=0, why="names another owner than this node is known by")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "why"),
+    [
+        (b"\nproof log ", b"\nproof log AAAA", "the log key did not sign"),
+        (b"\nnode elm\n", b"\nnode oak\n", "did not sign this certificate"),
+        (b"\n\n-----BEGIN", b"\n-----BEGIN", "not four proofs"),
+    ],
+)
+def test_entry_0_is_a_certificate_that_its_keys_prove(old: bytes, new: bytes, why: str) -> None:
+    file = NODE.file()
+    assert old in file
+    broken = first(file.replace(old, new), "A" * 40)
+    assert isinstance(broken, Broken)
+    assert broken.index == 0
+    assert why in broken.why

@@ -78,7 +78,7 @@ def check(data: bytes, *, vouch: Vouch = unvouched, where: str = "evidence") -> 
         LedgerError: well formed, but it proves nothing, or not to this reader.
     """
     kind, parts = parse_parts(data, where=where)
-    names = frozenset(parts)
+    names = tuple(parts)
     match kind, names:
         case equivocation.KIND, equivocation.PARTS | equivocation.PARTS_ACROSS:
             return equivocation.check_equivocation(parts, where)

@@ -15,8 +15,8 @@ from f2fbuild.model.outcome import result_digest
 
 KIND = "self-contradiction"
 KIND_EPOCH = "repeated-epoch"
-PARTS = frozenset(f"{name}-{letter}" for name in SIDE_PARTS for letter in SIDES)
-PARTS_EPOCH = frozenset(f"certificate-{letter}" for letter in SIDES)
+PARTS = tuple(f"{name}-{letter}" for letter in SIDES for name in SIDE_PARTS)
+PARTS_EPOCH = tuple(f"certificate-{letter}" for letter in SIDES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

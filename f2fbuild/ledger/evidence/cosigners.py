@@ -8,7 +8,7 @@ independent for the reader is for the reader to say: he vouches for those whom h
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from f2fbuild.errors import LedgerError
+from f2fbuild.errors import FormatError, LedgerError
 from f2fbuild.ledger.cosignature import strip, verify_cosignature
 from f2fbuild.ledger.evidence.owners import OwnedNode, Vouch, read_node
 from f2fbuild.ledger.proof import Proof, format_proof
@@ -34,10 +34,10 @@ def witness_parts(files: Sequence[bytes]) -> dict[str, bytes]:
     return dict(zip(_NAMES, files, strict=False))
 
 
-def has_witnesses(names: frozenset[str], others: frozenset[str]) -> bool:
-    """Return whether the part names are `others` and those of two to eight witnesses, none left out."""
-    found = names - others
-    return others <= names and len(found) >= COSIGNERS and found == frozenset(_NAMES[: len(found)])
+def has_witnesses(names: tuple[str, ...], others: tuple[str, ...]) -> bool:
+    """Return whether the part names are `others`, then those of two to eight witnesses, none left out."""
+    found = names[len(others) :]
+    return names[: len(others)] == others and len(found) >= COSIGNERS and found == _NAMES[: len(found)]
 
 
 def cosigned_proof(proof: Proof, key: VerifierKey, nodes: Sequence[OwnedNode]) -> bytes:
@@ -66,8 +66,13 @@ def cosigners(
         LedgerError: fewer than two such owners.
     """
     found: dict[str, Cosigner] = {}
+    keys: set[VerifierKey] = set()
     for name in _NAMES[: sum(one in parts for one in _NAMES)]:
         node = read_node(parts[name], where=f"{where}: {name}")
+        if node.witness in keys:
+            # Then the checkpoint would have room for a line that nobody looks at.
+            raise FormatError("a witness that is named twice", where=f"{where}: {name}")
+        keys.add(node.witness)
         time = verify_cosignature(note, node.witness, where=f"{where}: {name}")
         if node.owner != author and counts(time) and vouch(node):
             found.setdefault(node.owner, Cosigner(node=node, time=time))

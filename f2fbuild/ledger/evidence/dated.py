@@ -16,7 +16,7 @@ from f2fbuild.ledger.proof import verify_proof
 from f2fbuild.model.digest import sha256_hex
 
 KIND = "dated-before"
-PARTS = frozenset({"log", "certificate", "certificate-proof", "entry", "entry-proof", "before"})
+PARTS = ("log", "certificate", "certificate-proof", "entry", "entry-proof", "before")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from f2fbuild.ledger.evidence.text import format_parts
 from f2fbuild.model.outcome import result_digest
 
 KIND = "divergent-results"
-PARTS = frozenset(f"{name}-{letter}" for name in SIDE_PARTS for letter in SIDES)
+PARTS = tuple(f"{name}-{letter}" for letter in SIDES for name in SIDE_PARTS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,8 +11,8 @@ from f2fbuild.model.encoding import decode_base64, encode_base64
 from f2fbuild.model.tree import HASH_BYTES, verify_consistency
 
 KIND = "equivocation"
-PARTS = frozenset({"log", "old", "new"})
-PARTS_ACROSS = PARTS | {"consistency"}
+PARTS = ("log", "old", "new")
+PARTS_ACROSS = (*PARTS, "consistency")
 """The parts when the two heads have unequal sizes."""
 
 

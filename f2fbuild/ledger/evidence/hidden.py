@@ -25,7 +25,7 @@ from f2fbuild.model.tree import Frontier, leaf_hash
 from f2fbuild.model.vkey import VerifierKey
 
 KIND = "hidden-result"
-PARTS = frozenset({"log", "certificate", "certificate-proof", "acceptance-proof", "entries"})
+PARTS = ("log", "certificate", "certificate-proof", "acceptance-proof", "entries")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,7 @@ _TEXT = re.compile(
     r"statements ([0-9a-f]{64})\n"
     r"log (\S+)\n"
     r"witness (\S+)\n"
-    r"mirror \S+\n"
+    r"mirror (\S+)\n"
     r"noise [0-9a-f]{64}\n"
     r"not-before \S+\n"
     r"not-after \S+\n"
@@ -33,8 +33,8 @@ _TEXT = re.compile(
     r"previous [^\n]+\n",
     re.ASCII,
 )
-_PROVED = ("statements", "log", "witness")
-"""Keys that evidence rests on, in the order of a certificate's proofs."""
+_PROVED = ("statements", "log", "witness", "mirror")
+"""The keys that sign a certificate's text, in the order of its proofs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,9 +78,7 @@ def read_node(file: bytes, *, where: str = "node certificate") -> OwnedNode:
     match = _TEXT.fullmatch(text.decode())
     if match is None:
         raise FormatError("not the text of a node certificate", where=where)
-    witness = parse_vkey(match[5], where=where)
-    if witness.kind is not KeyKind.COSIGNATURE or witness.name != own_name("witness", witness.public):
-        raise FormatError("the witness key is of another kind, or not named after itself", where=where)
+    witness, mirror = (_cosigner(role, match[at], where) for role, at in (("witness", 5), ("mirror", 6)))
     node = OwnedNode(
         file=file,
         text=text,
@@ -90,10 +88,17 @@ def read_node(file: bytes, *, where: str = "node certificate") -> OwnedNode:
         statements=bytes.fromhex(match[3]),
         log=parse_log_vkey(match[4], where=where),
         witness=witness,
-        epoch=int(match[6]),
+        epoch=int(match[7]),
     )
-    _check_proofs(node, parts[1].decode(), where)
+    _check_proofs(node, mirror, parts[1].decode(), where)
     return node
+
+
+def _cosigner(role: str, vkey: str, where: str) -> VerifierKey:
+    key = parse_vkey(vkey, where=where)
+    if key.kind is not KeyKind.COSIGNATURE or key.name != own_name(role, key.public):
+        raise FormatError(f"the {role} key is of another kind, or not named after itself", where=where)
+    return key
 
 
 def vouched_node(file: bytes, vouch: Vouch, *, where: str = "node certificate") -> OwnedNode:
@@ -109,10 +114,13 @@ def vouched_node(file: bytes, vouch: Vouch, *, where: str = "node certificate") 
     return node
 
 
-def _check_proofs(node: OwnedNode, lines: str, where: str) -> None:
+def _check_proofs(node: OwnedNode, mirror: VerifierKey, text: str, where: str) -> None:
     message = hashlib.sha256(b"f2fbuild node key/1\n" + node.text).digest()
-    keys = (node.statements, node.log.public, node.witness.public)
-    for role, key, line in zip(_PROVED, keys, lines.split("\n"), strict=False):
+    keys = (node.statements, node.log.public, node.witness.public, mirror.public)
+    lines = text.split("\n")
+    if len(lines) != len(_PROVED):
+        raise FormatError("not four proofs", where=where)
+    for role, key, line in zip(_PROVED, keys, lines, strict=True):
         prefix = f"proof {role} "
         proof = decode_base64(line.removeprefix(prefix), where=f"{where}: proof of the {role} key")
         if not line.startswith(prefix) or not verify(key, message, proof):
