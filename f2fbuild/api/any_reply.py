@@ -8,6 +8,7 @@ AnyReply: TypeAlias = (
     replies.Initialised
     | replies.Status
     | replies.Protections
+    | replies.Renewed
     | replies.Card
     | replies.Peer
     | replies.Peers

@@ -6,6 +6,7 @@ from f2fbuild.api.requests import Request
 CALLS: dict[str, type[Request]] = {
     "status": requests.GetStatus,
     "protections": requests.GetProtections,
+    "certificate-renew": requests.TakeRenewal,
     "card": requests.GetCard,
     "peer-add": requests.AddPeer,
     "peer-show": requests.GetPeer,

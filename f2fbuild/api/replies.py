@@ -73,6 +73,17 @@ class Protections(Reply, frozen=True, kw_only=True, tag="f2fbuild.protections/1"
     protections: tuple[Protection, ...]
 
 
+class Renewed(Reply, frozen=True, kw_only=True, tag="f2fbuild.renewed/1"):
+    """The certificate that was signed; `in_force` once the node has logged it. Times are unix seconds."""
+
+    node: str
+    origin: str
+    epoch: int
+    not_before: int
+    not_after: int
+    in_force: bool
+
+
 class Card(Reply, frozen=True, kw_only=True, tag="f2fbuild.card/1"):
     """A friend card, to be given to a friend over any channel."""
 

@@ -24,6 +24,10 @@ class GetProtections(Request, frozen=True, kw_only=True):
     """Ask what of the builder's sandbox holds on this host: it is tried out."""
 
 
+class TakeRenewal(Request, frozen=True, kw_only=True):
+    """Take the renewed certificate that lies in the data directory: log it and put it in force."""
+
+
 class GetCard(Request, frozen=True, kw_only=True):
     """Ask for this node's friend card."""
 

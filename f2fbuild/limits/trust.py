@@ -8,6 +8,12 @@ CERTIFICATE_BYTES = 16 * KIB
 CERTIFICATE_DAYS = 365
 """Days for which a new node certificate is valid: its owner should look at his nodes once a year."""
 
+CERTIFICATE_WARNING_DAYS = 30
+"""Days before a certificate's end from which on its owner is warned: longer than most holidays."""
+
+CERTIFICATE_LOOK_SECONDS = 86_400
+"""Seconds between two warnings in the node's log: once a day is noticed and does not fill it."""
+
 RENEWAL_SECONDS = 60
 """Seconds between two other certificates that are taken from one node: each costs a run of GnuPG."""
 

@@ -10,14 +10,12 @@ Whatever crashes before the rename leaves the old epoch, and running it again go
 seen the new log. The old log stays where it is.
 """
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from f2fbuild import limits
 from f2fbuild.errors import LedgerError, UsageError
 from f2fbuild.ledger import entry as entries
 from f2fbuild.ledger.checkpoint import Checkpoint, log_vkey, open_checkpoint, origin_of
@@ -26,16 +24,15 @@ from f2fbuild.ledger.log import Log
 from f2fbuild.ledger.memory import HeadMemory
 from f2fbuild.model.signing import Role
 from f2fbuild.model.tree import EMPTY_ROOT
-from f2fbuild.node import clock, config
+from f2fbuild.node import clock
+from f2fbuild.node.certifying import certify
 from f2fbuild.node.identity import Identity, load_identity
 from f2fbuild.node.setup import begin_log
 from f2fbuild.store.files import sync_directory, write_private
 from f2fbuild.store.paths import Paths
 from f2fbuild.trust.certificate_file import CertificateFile, parse_file
 from f2fbuild.trust.certificates import Previous
-from f2fbuild.trust.gpg import Gnupg
-from f2fbuild.trust.issuing import issue
-from f2fbuild.trust.node_keys import draft, role_key
+from f2fbuild.trust.node_keys import role_key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,18 +148,7 @@ def _certified(paths: Paths, identity: Identity, plan: Epoch) -> CertificateFile
         if (found.epoch, found.previous) == (plan.number, plan.previous) and now < found.not_after:
             return file
         path.unlink()
-    settings = config.load(paths.config_file)
-    home = settings.owner.gnupghome or os.environ.get("GNUPGHOME") or Path.home() / ".gnupg"
-    certificate = draft(
-        identity.seed,
-        owner=identity.certificate.certificate.owner,
-        node=identity.certificate.certificate.node,
-        not_before=now - limits.CLOCK_SKEW_SECONDS,
-        not_after=now + limits.CERTIFICATE_DAYS * 86_400,
-        epoch=plan.number,
-        previous=plan.previous,
-    )
-    file = issue(identity.seed, certificate, Gnupg(Path(home), agent=True))
+    file = certify(paths, identity, epoch=plan.number, previous=plan.previous)
     write_private(path, file.data)
     return file
 

@@ -46,6 +46,7 @@ class NodeHandlers:
             requests.GetStatus: self._status,
             requests.GetProtections: self._protections,
             requests.GetCard: self._card,
+            requests.TakeRenewal: self._renewal,
             requests.AddPeer: self._add_peer,
             requests.GetPeer: self._peer,
             requests.RemovePeer: self._remove_peer,
@@ -90,7 +91,10 @@ class NodeHandlers:
             jobs_running=len(parts.desk.queue.unfinished()),
             builds_running=parts.fulfilment.building,
             held=parts.guard.held,
-            notices=tuple(self._notice(one) for one in parts.findings.list()),
+            notices=(
+                *([warning] if (warning := parts.certifying.warning) else []),
+                *(self._notice(one) for one in parts.findings.list()),
+            ),
         )
 
     def _notice(self, one: Finding) -> str:
@@ -99,11 +103,29 @@ class NodeHandlers:
         return " ".join(part for part in (f"{one.kind}:", whose, one.detail, one.evidence) if part)
 
     async def _protections(self, _request: requests.GetProtections) -> replies.Protections:
-        found = await probe_protections()
-        return replies.Protections(
-            protections=tuple(
-                replies.Protection(name=one.name, holds=one.holds, by=one.by, hint=one.hint) for one in found
-            )
+        found = [
+            replies.Protection(name=one.name, holds=one.holds, by=one.by, hint=one.hint)
+            for one in await probe_protections()
+        ]
+        until = self._parts.identity.certificate.certificate.not_after
+        certificate = replies.Protection(
+            name="certificate",
+            holds=self._parts.clock() < until,
+            by=f"in force until {format_time(until)}",
+            hint=self._parts.certifying.warning,
+        )
+        return replies.Protections(protections=(*found, certificate))
+
+    async def _renewal(self, _request: requests.TakeRenewal) -> replies.Renewed:
+        await self._parts.certifying.take()
+        certificate = self._parts.identity.certificate.certificate
+        return replies.Renewed(
+            node=certificate.node,
+            origin=certificate.origin,
+            epoch=certificate.epoch,
+            not_before=certificate.not_before,
+            not_after=certificate.not_after,
+            in_force=True,
         )
 
     async def _card(self, request: requests.GetCard) -> replies.Card:

@@ -52,6 +52,7 @@ class Kept:
         self.paths = needs.paths
         self.settings = needs.settings
         self.identity = needs.identity
+        self.clock = needs.clock
         self._needs = needs
         self._make_engine = make_engine
         self._stack = stack

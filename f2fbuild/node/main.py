@@ -81,6 +81,7 @@ async def _start(parts: Parts, nursery: trio.Nursery, needs: Needs) -> None:
         parts.witnessing.outside.run,
         parts.passing.run,
         parts.notes.run,
+        parts.certifying.run,
         parts.guard.run,
         partial(fulfil, parts),
         parts.conductor.run,
@@ -110,6 +111,7 @@ async def _start(parts: Parts, nursery: trio.Nursery, needs: Needs) -> None:
 async def fulfil(parts: Parts) -> None:
     """Take and fulfil jobs from the moment on at which the log may be signed."""
     await parts.guard.wait()
+    await parts.certifying.start()
     await parts.fulfilment.recover()
     parts.guard.go_on()
     await parts.fulfilment.run()

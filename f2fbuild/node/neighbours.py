@@ -14,6 +14,7 @@ from f2fbuild.net.frames import GoAwayReason
 from f2fbuild.net.ledger_messages import RenewCertificate
 from f2fbuild.net.messages import Refuse, Request
 from f2fbuild.trust.policy import Refusal, Right
+from f2fbuild.trust.refusals import RefusalReason
 
 if TYPE_CHECKING:
     from f2fbuild.node.parts import Parts
@@ -28,6 +29,7 @@ class Neighbours:
         self._news = trio.Event()
         self._arrived: set[str] = set()
         self._unaware: set[str] = set()
+        self._leaving: set[str] = set()
 
     @property
     def on_loopback(self) -> bool:
@@ -73,6 +75,11 @@ class Neighbours:
         if self._parts.guard.telling:
             self.log_grew()
         self._parts.conductor.wake()
+
+    def certificate_changed(self) -> None:
+        """This node has another certificate: friends are shown it."""
+        self._unaware |= self._parts.peers.connected()
+        self._wake()
 
     def trust_changed(self) -> None:
         """Every session, build and job is looked at again under the new snapshot."""
@@ -129,28 +136,34 @@ class Neighbours:
 
     async def run(self) -> None:
         """Tell friends what they should know, until cancelled."""
-        parts = self._parts
-        while True:
-            news = self._news
-            arrived, self._arrived = self._arrived, set()
-            for peer in sorted(arrived):
-                await self._check(peer)
-            unaware, self._unaware = self._unaware, set()
-            for peer in sorted(unaware):
-                # A friend may hold one from before; who does not take it asks for a new card.
-                await self._say(peer, RenewCertificate(certificate=parts.identity.certificate.data))
-            await news.wait()
+        async with trio.open_nursery() as nursery:
+            while True:
+                news = self._news
+                arrived, self._arrived = self._arrived - self._leaving, set()
+                for peer in sorted(arrived):
+                    nursery.start_soon(self._check, peer)
+                unaware, self._unaware = self._unaware, set()
+                certificate = self._parts.identity.certificate.data
+                for peer in sorted(unaware):
+                    # A friend may hold one from before; who does not take it asks for a new card.
+                    await self._say(peer, RenewCertificate(certificate=certificate))
+                await news.wait()
 
     async def _check(self, peer: str) -> None:
         """Tell a friend that may not connect why, and let it go."""
         refusal = self._parts.friendships.refusal(peer)
         if refusal is None:
             return
+        self._leaving.add(peer)
         reason = refusal.reason
         detail = f"{reason.text}: {refusal.detail}"[: limits.MESSAGE_TEXT]
-        request = Refuse(reason=reason.word, rule=str(refusal.rule), detail=detail)
-        await self._say(peer, request)
-        self._parts.peers.close(peer, GoAwayReason.NOT_ALLOWED)
+        await self._say(peer, Refuse(reason=reason.word, rule=str(refusal.rule), detail=detail))
+        if reason is RefusalReason.CERTIFICATE_EXPIRED:
+            # In this very session it may show a renewed one; until GnuPG has looked, it is given nothing.
+            await trio.sleep(limits.NEWS_SECONDS)
+        self._leaving.discard(peer)
+        if self._parts.friendships.refusal(peer) is not None:
+            self._parts.peers.close(peer, GoAwayReason.NOT_ALLOWED)
 
     async def _say(self, peer: str, request: Refuse | RenewCertificate) -> None:
         """Say something that a friend may miss: it asks by itself when it comes back."""

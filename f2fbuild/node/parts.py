@@ -47,6 +47,7 @@ from f2fbuild.net.noise import PrivateKey
 from f2fbuild.net.peers import Peers, PeersSettings
 from f2fbuild.node import clock
 from f2fbuild.node.accusing import accuse, note_strikes
+from f2fbuild.node.certifying import Certifying
 from f2fbuild.node.copies import logs_in
 from f2fbuild.node.exchanges import Exchanges, Heard
 from f2fbuild.node.friendships import Friendships
@@ -285,6 +286,11 @@ class Parts(Kept):
             clock=self._needs.clock,
             tell=self._needs.tell,
         )
+
+    @cached_property
+    def certifying(self) -> Certifying:
+        """Renews this node's own certificate."""
+        return Certifying(self, self._needs.clock, self._needs.tell)
 
     @cached_property
     def witnessing(self) -> Witnessing:

@@ -6,7 +6,8 @@ epoch. That the owner signed the certificate is for the keyring to say.
 
 from enum import StrEnum
 
-from f2fbuild.limits import CLOCK_SKEW_SECONDS
+from f2fbuild.limits import CERTIFICATE_WARNING_DAYS, CLOCK_SKEW_SECONDS
+from f2fbuild.model.times import format_time
 from f2fbuild.trust.certificates import NodeCertificate
 
 
@@ -48,3 +49,12 @@ def _compare_keys(held: NodeCertificate, offered: NodeCertificate) -> Renewal:
         # A key of two epochs would sign for two logs.
         return Renewal.OTHER_KEYS if set(before) & set(after) else Renewal.NEW_EPOCH
     return Renewal.RENEWED if before == after else Renewal.OTHER_KEYS
+
+
+def ending(certificate: NodeCertificate, now: int) -> str:
+    """Return what to tell the owner of a certificate about its end, nothing as long as that is far."""
+    left = certificate.not_after - now
+    if left >= CERTIFICATE_WARNING_DAYS * 86_400:
+        return ""
+    when = f"{'ended' if left <= 0 else 'ends'} {format_time(certificate.not_after)}"
+    return f"this node's certificate {when}; friends talk to no node without one: `f2fbuild identity renew`"

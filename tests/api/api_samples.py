@@ -220,6 +220,10 @@ PROTECTIONS = replies.Protections(
 CALLS: dict[type[Request], tuple[Request, Reply]] = {
     requests.GetStatus: (requests.GetStatus(), STATUS),
     requests.GetProtections: (requests.GetProtections(), PROTECTIONS),
+    requests.TakeRenewal: (
+        requests.TakeRenewal(),
+        replies.Renewed(node="elm", origin=ORIGIN, epoch=0, not_before=600, not_after=9000, in_force=True),
+    ),
     requests.GetCard: (requests.GetCard(dial=("a:1",)), replies.Card(text="f2fbuild friend card v1\n")),
     requests.AddPeer: (requests.AddPeer(card="c", rights=("build",), certify=True, alias="b"), peer()),
     requests.GetPeer: (requests.GetPeer(peer="bob"), peer()),

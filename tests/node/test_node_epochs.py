@@ -15,7 +15,7 @@ from f2fbuild.ledger.checkpoint import log_vkey, sign_checkpoint
 from f2fbuild.ledger.log import Log
 from f2fbuild.ledger.memory import HeadMemory
 from f2fbuild.ledger.reading import bound_statement_key
-from f2fbuild.node import epochs
+from f2fbuild.node import certifying, epochs
 from f2fbuild.node.epochs import begin, next_certificate, planned, present
 from f2fbuild.node.identity import load_identity
 from f2fbuild.node.settling import settle
@@ -143,7 +143,7 @@ class Fuse:
 
 
 STEPS = {
-    "issue": (epochs, "issue"),
+    "issue": (certifying, "issue"),
     "certificate": (epochs, "write_private"),
     "begin": (epochs, "begin_log"),
     "create": (Log, "create"),
@@ -241,7 +241,7 @@ def test_the_second_attempt_asks_the_owner_only_once(place: Home, monkeypatch: p
         signed.append(certificate.epoch)
         return issue(seed, certificate, user)
 
-    monkeypatch.setattr(epochs, "issue", counted)
+    monkeypatch.setattr(certifying, "issue", counted)
     with monkeypatch.context() as patched:
         patched.setattr(epochs, "begin_log", Fuse(after=False).on(begin_log))
         with pytest.raises(KeyboardInterrupt):

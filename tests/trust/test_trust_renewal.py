@@ -6,7 +6,7 @@ import pytest
 
 from f2fbuild import limits
 from f2fbuild.trust.certificates import NodeCertificate
-from f2fbuild.trust.renewal import Renewal, compare
+from f2fbuild.trust.renewal import Renewal, compare, ending
 from tests.trust.trust_facts import ANN, ANNS, EVE
 from tests.trust.trust_people import NOW, YEAR, certificate
 
@@ -58,3 +58,13 @@ def test_what_is_not_in_force_takes_no_place(offered: NodeCertificate) -> None:
     assert compare(ANNS, early, NOW - 1) is Renewal.NOT_IN_FORCE
     assert compare(ANNS, offered, offered.not_after - 1) is not Renewal.NOT_IN_FORCE
     assert compare(ANNS, offered, offered.not_after) is Renewal.NOT_IN_FORCE
+
+
+@pytest.mark.parametrize(
+    ("left", "words"), [(30 * 86_400, ""), (30 * 86_400 - 1, "certificate ends "), (0, "certificate ended ")]
+)
+def test_the_owner_is_warned_for_a_month_before_the_end(left: int, words: str) -> None:
+    said = ending(ANNS, ANNS.not_after - left)
+    assert words in said
+    assert bool(said) == bool(words)
+    assert ("`f2fbuild identity renew`" in said) == bool(words)

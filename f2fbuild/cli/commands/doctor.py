@@ -15,6 +15,8 @@ from f2fbuild.errors import F2FError
 def doctor(output: Output) -> None:
     """Try the builder's sandbox on this machine and say which of its protections hold.
 
+    It also says how long the node's certificate is in force.
+
     Exits 1 when one does not hold: builds of friends then have less between them and this machine.
     """
     with client() as api:

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from f2fbuild.api import replies, requests
+from f2fbuild.cli.commands.renewing import renew
 from f2fbuild.cli.main import client, command
 from f2fbuild.cli.output import Output, marked
 
@@ -12,6 +13,9 @@ from f2fbuild.cli.output import Output, marked
 @click.group()
 def identity() -> None:
     """This node's identity and its friend card."""
+
+
+identity.add_command(renew)
 
 
 @identity.command()
