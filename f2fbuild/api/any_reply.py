@@ -26,6 +26,7 @@ AnyReply: TypeAlias = (
     | ledger_replies.Imported
     | ledger_replies.StrangersLog
     | ledger_replies.TlogPolicy
+    | ledger_replies.Dated
     | ledger_replies.Witnessing
     | replies.ErrorReply
 )

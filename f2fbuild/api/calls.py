@@ -31,6 +31,7 @@ CALLS: dict[str, type[Request]] = {
     "log-read": requests.ReadStrangersLog,
     "log-witnessing": requests.GetWitnessing,
     "log-policy": requests.GetTlogPolicy,
+    "log-date": requests.DateEntry,
 }
 """Calls with one reply, by the last part of their path `/v1/NAME`."""
 

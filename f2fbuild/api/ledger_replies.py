@@ -88,3 +88,12 @@ class TlogPolicy(Reply, frozen=True, kw_only=True, tag="f2fbuild.tlog-policy/1")
 
     origin: str
     text: str
+
+
+class Dated(Reply, frozen=True, kw_only=True, tag="f2fbuild.ledger-dated/1"):
+    """The evidence, as its text, that the entry at `index` of the log `origin` is older than `before`."""
+
+    origin: str
+    index: int
+    before: int
+    evidence: str

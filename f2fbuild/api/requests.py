@@ -7,6 +7,7 @@ from typing import Annotated
 
 import msgspec
 
+from f2fbuild.limits import COSIGNATURE_TIME_BOUND, TREE_SIZE_BOUND
 from f2fbuild.model.job import JobClass
 
 Count = Annotated[int, msgspec.Meta(ge=1, le=100)]
@@ -181,4 +182,15 @@ class GetWitnessing(Request, frozen=True, kw_only=True):
 class GetTlogPolicy(Request, frozen=True, kw_only=True):
     """Ask which witnesses make a head of a log believable; an empty origin is this node's own log."""
 
+    origin: str = ""
+
+
+class DateEntry(Request, frozen=True, kw_only=True):
+    """Ask for evidence that an entry is older than `before` (unix seconds), 0 for as old as can be shown.
+
+    An empty origin is this node's own log.
+    """
+
+    index: Annotated[int, msgspec.Meta(ge=0, lt=TREE_SIZE_BOUND)]
+    before: Annotated[int, msgspec.Meta(ge=0, lt=COSIGNATURE_TIME_BOUND - 1)] = 0
     origin: str = ""

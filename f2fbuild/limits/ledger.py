@@ -65,6 +65,15 @@ EVIDENCE_PER_FRIEND = 2_000
 EVIDENCE_WITNESSES = 8
 """Witnesses whose certificates one file of evidence holds: two are needed, each reader believes others."""
 
+SIGHTING_SECONDS = 86_400
+"""Seconds of which one cosigned head is kept of each log: so much later than an entry can it be dated."""
+
+SIGHTINGS_IN_FULL = 90
+"""Days whose heads are all kept: a stolen key is noticed within weeks, as a rule."""
+
+SIGHTINGS_OLD = 30
+"""Days of which one head is kept after that, for ever: twelve a year, of some 3 kB each."""
+
 HIDDEN_GRACE_SECONDS = 7 * 86_400
 """Seconds after which a promise that was due and that nothing closed is evidence: a node may be ill."""
 

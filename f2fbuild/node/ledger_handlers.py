@@ -34,6 +34,7 @@ class LedgerHandlers:
             requests.ReadStrangersLog: self._read,
             requests.GetTlogPolicy: self._policy,
             requests.GetWitnessing: self._witnessing,
+            requests.DateEntry: self._date,
         }
 
     async def _import(self, request: requests.ImportLogs) -> ledger_replies.Imported:
@@ -62,6 +63,10 @@ class LedgerHandlers:
             trusted = self._parts.friendships.refusal(friend.node_id) is None
             if verified is not None and trusted and friend.owner != log_owner:
                 witnesses.setdefault(friend.owner, {})[friend.node] = verified.certificate.witness
+        own = self._parts.identity.certificate.certificate
+        if own.owner != log_owner:
+            # This node's word counts for its owner like a friend's, and needs no path.
+            witnesses.setdefault(own.owner, {})[own.node] = own.witness
         text = format_policy(log, witnesses, self._parts.friendships.independent)
         return ledger_replies.TlogPolicy(origin=log.name, text=text)
 
@@ -70,6 +75,16 @@ class LedgerHandlers:
         key, _ = self._log(origin)
         log = self._parts.log if key == self._parts.log.key else self._parts.follower.kept(format_vkey(key))
         return witnessing_view(self._parts, key, log.checkpoint() if log else b"")
+
+    async def _date(self, request: requests.DateEntry) -> ledger_replies.Dated:
+        key, _ = self._log(request.origin or self._parts.identity.origin)
+        log = self._parts.log if key == self._parts.log.key else self._parts.follower.kept(format_vkey(key))
+        if log is None or request.index >= log.size:
+            raise UsageError("the log has no such entry here", where=f"entry {request.index} of {key.name}")
+        before, text = self._parts.witnessing.dating.evidence(log, request.index, request.before)
+        return ledger_replies.Dated(
+            origin=key.name, index=request.index, before=before, evidence=text.decode()
+        )
 
     def _log(self, origin: str) -> tuple[VerifierKey, str]:
         """Return the key of a log kept here, and its owner."""

@@ -5,14 +5,18 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from f2fbuild.audit.dating import Around as DatingAround
+from f2fbuild.audit.dating import Dating
 from f2fbuild.audit.found import EQUIVOCATION, Found
 from f2fbuild.errors import ConfigurationError
 from f2fbuild.ledger.checkpoint import Checkpoint, parse_log_vkey
 from f2fbuild.ledger.collected import Collected
 from f2fbuild.ledger.cosigned import write_cosigned
 from f2fbuild.ledger.cosigner import Cosigner, CosignerRole
+from f2fbuild.ledger.evidence import read_node
 from f2fbuild.ledger.known import Known
 from f2fbuild.ledger.mirror import Mirror
+from f2fbuild.ledger.sighted import Sighted
 from f2fbuild.model.friend import Friend
 from f2fbuild.model.vkey import KeyKind, VerifierKey, parse_vkey
 from f2fbuild.node.cosigners import Cosigners
@@ -52,8 +56,22 @@ class Witnessing:
     def collected(self) -> Collected:
         """The cosignatures held."""
         collected = Collected(self._parts.database)
-        collected.on_add(self._show)
+        collected.on_add(self._cosigned)
         return collected
+
+    @cached_property
+    def dating(self) -> Dating:
+        """Keeps heads that others saw, and dates entries by them."""
+        parts = self._parts
+        around = DatingAround(
+            log=lambda origin: parts.log if origin == parts.identity.origin else self._copy(origin),
+            owner=self._owner,
+            said=self.collected.of,
+            witnesses=lambda: [read_node(parts.identity.certificate.data), *parts.friendships.nodes()],
+            independent=parts.friendships.independent,
+            clock=self._clock,
+        )
+        return Dating(Sighted(parts.database), around)
 
     @cached_property
     def cosigners(self) -> Cosigners:
@@ -126,6 +144,10 @@ class Witnessing:
         self.gathering.came(note, parse_log_vkey(friend.vkey))
         self.cosigning.followed(friend)
 
+    def _cosigned(self, head: Checkpoint) -> None:
+        self._show(head)
+        self.dating.seen(head)
+
     def _show(self, head: Checkpoint) -> None:
         """Let everybody who is shown the own log's head see who cosigned it."""
         log = self._parts.log
@@ -136,6 +158,11 @@ class Witnessing:
     def _copy(self, origin: str) -> Mirror | None:
         friend = self._parts.friendships.author(origin)
         return self._parts.mirrored(friend) if friend else None
+
+    def _owner(self, origin: str) -> str:
+        own = self._parts.identity.certificate.certificate
+        friend = None if origin == own.origin else self._parts.friendships.author(origin)
+        return friend.owner if friend else own.owner
 
     def _witnessed_friend(self, origin: str) -> tuple[Friend, VerifierKey] | None:
         friend = self._parts.friendships.author(origin)

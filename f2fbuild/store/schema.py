@@ -342,6 +342,19 @@ CREATE TABLE gossip_friend (
 """
 """What a friend said it has of which logs, and what it was told that we have: lines of 57 bytes each."""
 
+_SIGHTINGS = """
+CREATE TABLE sighting (
+    origin TEXT NOT NULL,
+    kept INTEGER NOT NULL CHECK (kept >= 0),
+    note BLOB NOT NULL,
+    PRIMARY KEY (origin, kept)
+) STRICT, WITHOUT ROWID
+"""
+"""Heads that two independent owners had cosigned, with their lines, by the time at which they were kept."""
+
+_WITNESS_CERTIFICATES = "CREATE TABLE witness_certificate (vkey TEXT PRIMARY KEY, file BLOB NOT NULL) STRICT"
+"""The certificate file of each witness whose line is under such a head, as it was then."""
+
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
         _FRIENDS,
@@ -363,5 +376,6 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (_WITNESSED, _WITNESSED_GROWS, _COSIGNATURES),
     (_OWN_LOG,),
     (_GOSSIP_HEADS, _GOSSIP_FRIENDS),
+    (_SIGHTINGS, _WITNESS_CERTIFICATES),
 )
 """Migration n leads from schema version n to n + 1."""

@@ -263,6 +263,10 @@ CALLS: dict[type[Request], tuple[Request, Reply]] = {
         requests.GetTlogPolicy(origin=LOGS.logs[0].origin),
         ledger_replies.TlogPolicy(origin=LOGS.logs[0].origin, text="log x\nquorum none\n"),
     ),
+    requests.DateEntry: (
+        requests.DateEntry(origin=LOGS.logs[0].origin, index=7, before=9),
+        ledger_replies.Dated(origin=LOGS.logs[0].origin, index=7, before=9, evidence="f2fbuild\n"),
+    ),
 }
 STREAMS: dict[type[Request], tuple[Request, tuple[Reply, ...]]] = {
     requests.WatchJob: (requests.WatchJob(job=SHORT), (running(), job())),

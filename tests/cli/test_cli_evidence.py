@@ -102,3 +102,50 @@ def test_findings_are_numbered_and_shown_with_their_proof(place: Home) -> None:
     assert "proved: the owner" in proved.stdout
     assert none.exit_code == 2
     assert "3 findings are known" in none.stderr
+
+
+def dated(before: int) -> str:
+    entries = ELM.write(ELM.certificate(), acceptance())
+    return ELM.dated(1, entries, before, ((ANN, before - 2), (BEN, before - 1))).decode()
+
+
+def replied(text: str) -> dict[type[requests.Request], ledger_replies.Dated]:
+    reply = ledger_replies.Dated(origin=ELM.origin, index=1, before=1_700_000_000, evidence=text)
+    return {requests.DateEntry: reply}
+
+
+def test_how_old_an_entry_is_goes_into_a_file_that_the_checker_takes(place: Home) -> None:
+    file = place.directory / "dated.evidence"
+    with beside(place, whole_node(calls=replied(dated(1_700_000_000)))) as node:
+        done = place.run(
+            "ledger", "evidence", "dated", "1", "--before", "2023-11-14T22:13:20Z", "-o", str(file)
+        )
+        assert node.asked[-1] == requests.DateEntry(index=1, before=1_700_000_000)
+        machine = place.run("ledger", "evidence", "dated", "1", "--json")
+        assert node.asked[-1] == requests.DateEntry(index=1)
+        again = place.run("ledger", "evidence", "dated", "1", "-o", str(file))
+        shown = place.run("ledger", "evidence", "dated", "1")
+    assert done.exit_code == machine.exit_code == shown.exit_code == 0
+    assert done.stdout == f"{file}\n"
+    assert "is older than 2023-11-14T22:13:20Z" in done.stderr
+    assert again.exit_code == 2
+    checked = place.run("ledger", "evidence", "check", str(file))
+    assert checked.exit_code == 0
+    assert "older than 2023-11-14T22:13:20Z" in checked.stdout
+    assert shown.stdout_bytes == file.read_bytes()
+    (record,) = records(machine.stdout)
+    assert (record["schema"], record["before"]) == ("f2fbuild.ledger-dated/1", 1_700_000_000)
+
+
+def test_the_word_of_the_node_that_an_entry_is_old_is_not_enough(place: Home) -> None:
+    file = place.directory / "dated.evidence"
+    false = dated(1_700_000_000).replace("-----BEGIN BEFORE-----\nMTcw", "-----BEGIN BEFORE-----\nMTYw")
+    with beside(place, whole_node(calls=replied(false))):
+        done = place.run("ledger", "evidence", "dated", "1", "-o", str(file))
+    assert done.exit_code == 11
+    assert not file.exists()
+
+
+def test_a_time_is_given_in_one_spelling(place: Home) -> None:
+    done = place.run("ledger", "evidence", "dated", "1", "--before", "yesterday")
+    assert (done.exit_code, "2026-01-31T12:00:00Z" in done.stderr) == (2, True)

@@ -193,9 +193,11 @@ async def test_the_policy_of_a_log_names_the_friends_that_may_witness_it(scene: 
     bob = await scene.start("bob")
     other = await alice.api(requests.GetTlogPolicy(origin=bob.parts.identity.origin))
     assert isinstance(other, ledger_replies.TlogPolicy)
-    # Bob is no witness of his own log.
-    assert other.text.count("witness ") == 3
+    # Bob is no witness of his own log, and Alice is one of all others.
+    assert other.text.count("witness ") == 4
     assert bob.owner not in other.text
+    assert alice.owner in other.text
+    assert alice.owner not in found.text
     with pytest.raises(NobodyError, match="1 independent witnesses"):
         await bob.api(requests.GetTlogPolicy(origin=bob.parts.identity.origin))
     with pytest.raises(UsageError, match="no such log"):

@@ -11,8 +11,11 @@ import pytest
 import trio
 
 from f2fbuild import limits
+from f2fbuild.api import ledger_replies, requests
+from f2fbuild.errors import NobodyError, UsageError
+from f2fbuild.ledger import evidence
 from f2fbuild.ledger.checkpoint import format_checkpoint, open_checkpoint
-from f2fbuild.ledger.cosignature import cosign, cosignatures, over
+from f2fbuild.ledger.cosignature import Cosignature, cosign, cosignatures, over
 from f2fbuild.ledger.known import name_known
 from f2fbuild.ledger.note import parse_note
 from f2fbuild.model.vkey import VerifierKey
@@ -234,3 +237,59 @@ async def test_nobody_is_shown_who_cosigned_a_copy(scene: Scene, tmp_path: Path)
     friend = alice.parts.friendships.resolve("bob")
     assert not (alice.parts.follower.directory(friend) / "cosigned").exists()
     assert (bob.parts.log.directory / "cosigned").exists()
+
+
+async def date(node: SceneNode, index: int, *, before: int = 0, author: SceneNode | None = None) -> bytes:
+    """Evidence of an entry's age, as the command gets it."""
+    origin = author.parts.identity.origin if author else ""
+    found = await node.api(requests.DateEntry(index=index, before=before, origin=origin))
+    assert isinstance(found, ledger_replies.Dated)
+    return found.evidence.encode()
+
+
+async def test_an_entry_is_dated_by_those_who_saw_it(scene: Scene) -> None:
+    alice, bob, carol = await apart(scene)
+    begun = alice.watch()
+    await cosigned(alice, bob, carol)
+    proved = evidence.check(await date(alice, 0), vouch=bob.parts.friendships.vouches)
+    assert isinstance(proved, evidence.DatedFinding)
+    assert begun - 600 < proved.before <= alice.watch() + 1
+    assert {one.node.owner for one in proved.cosigners} == {bob.owner, carol.owner}
+    assert proved.origin == alice.parts.identity.origin
+    # A day and some entries later it is dated as before, and what is new only by what was seen since.
+    index = alice.parts.log.size
+    for node in (alice, bob, carol):
+        node.watch.ahead = limits.SIGHTING_SECONDS
+    grow(alice)
+    await cosigned(alice, bob, carol)
+    assert evidence.check(await date(alice, 0)) == proved
+    later = evidence.check(await date(alice, index))
+    assert isinstance(later, evidence.DatedFinding)
+    assert later.before > proved.before + limits.SIGHTING_SECONDS // 2
+    with pytest.raises(NobodyError, match="not before"):
+        await date(alice, index, before=proved.before)
+    with pytest.raises(UsageError, match="no such entry"):
+        await date(alice, alice.parts.log.size)
+
+
+async def test_a_friends_entry_is_dated_too_and_ones_own_word_counts(scene: Scene) -> None:
+    alice, bob, carol = await apart(scene)
+    await cosigned(alice, bob, carol)
+    friend = bob.parts.friendships.resolve("alice")
+    await until(lambda: {keys_of(bob)[0]} <= {one.key for one in said_of(bob, alice)})
+    # Carol's line comes with the next answer to Bob, who knows her.
+    await bob.parts.follower.follow(friend)
+    proved = evidence.check(await date(bob, 0, author=alice), vouch=carol.parts.friendships.vouches)
+    assert isinstance(proved, evidence.DatedFinding)
+    assert {one.node.owner for one in proved.cosigners} == {bob.owner, carol.owner}
+
+
+def said_of(node: SceneNode, author: SceneNode) -> list[Cosignature]:
+    return node.parts.witnessing.collected.of(author.parts.log.head)
+
+
+async def test_one_friend_alone_dates_nothing(scene: Scene) -> None:
+    alice, bob = await scene.start("alice"), await scene.start("bob")
+    await cosigned(alice, bob)
+    with pytest.raises(NobodyError, match="two independent owners besides its own"):
+        await date(alice, 0)

@@ -7,12 +7,14 @@ import click
 from f2fbuild import limits
 from f2fbuild.api import ledger_replies, requests
 from f2fbuild.cli import records
-from f2fbuild.cli.files import read_bytes
+from f2fbuild.cli.commands.ledger.entries import verbatim
+from f2fbuild.cli.commands.ledger.which import find, log_option
+from f2fbuild.cli.files import new_file, read_bytes
 from f2fbuild.cli.main import client, command
 from f2fbuild.cli.output import Output, marked
 from f2fbuild.errors import FormatError, LedgerError, UsageError
 from f2fbuild.ledger import evidence as proofs
-from f2fbuild.model.times import format_time
+from f2fbuild.model.times import format_time, parse_time
 
 
 @click.group()
@@ -70,6 +72,49 @@ def check_(output: Output, *, file: Path, split: Path | None) -> None:
     for `gpg --verify` to say, with --split.
     """
     _check(output, file, split)
+
+
+@evidence.command()
+@click.argument("index", type=click.IntRange(0))
+@log_option
+@click.option("--before", default="", metavar="TIME", help="Show that it is older than 2026-01-31T12:00:00Z.")
+@click.option(
+    "-o", "--output", "target", type=click.Path(path_type=Path), metavar="FILE", help="Into this new file."
+)
+@command
+def dated(output: Output, *, index: int, which: str, before: str, target: Path | None) -> None:
+    """Write evidence that the entry INDEX is older than TIME, or than the earliest time that can be shown.
+
+    Whoever steals a key can date entries back, but not make others have seen them. It is proved by a head
+    with this entry that two independent owners, besides the log's own, had cosigned by then; one is kept for
+    every day. The file is checked before it is written. Exits 8 when there is no such head, and says what is
+    missing.
+    """
+    limit = _time(before) if before else 0
+    origin = find(which, "")[0].origin if which else ""
+    with client() as api:
+        wanted = requests.DateEntry(origin=origin, index=index, before=limit)
+        found = api.call(wanted, ledger_replies.Dated)
+    data = found.evidence.encode()
+    told = proofs.tell(proofs.check(data, where=found.origin))
+    if target is not None:
+        with new_file(target) as file:
+            file.write(data)
+    if output.json:
+        output.reply(found)
+    elif target is None:
+        verbatim(data)
+    else:
+        output.line(marked(str(target)))
+    for line in (told.claim, *told.facts):
+        output.hint(marked(line))
+
+
+def _time(text: str) -> int:
+    try:
+        return parse_time(text, where="--before")
+    except FormatError as error:
+        raise UsageError(error.what, where=error.where) from error
 
 
 def _findings() -> ledger_replies.Logs:
