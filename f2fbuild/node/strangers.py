@@ -164,9 +164,11 @@ class Strangers:
         supply.left -= await trio.to_thread.run_sync(mirror.prunable_bytes)
         try:
             meant = await follower.take(one, note, supply.fetch)
-        except LedgerError:
-            # It forked or broke its rules: that is recorded, and what is here is read as it is.
-            return one if mirror.size else Unread(why=Why.SPOILED)
+        except LedgerError as error:
+            if mirror.evidence or mirror.violation:
+                # That is recorded, and what is here is read as it is.
+                return one
+            return Unread(why=Why.SPOILED, detail=str(error))
         if isinstance(meant, Violation):
             return Unread(why=Why.SPOILED, detail=f"{meant.reason}: {meant.detail}")
         return one

@@ -1,5 +1,8 @@
 """Whose log of no friend is read, by certificates that GnuPG signed and keyrings that know their owners."""
 
+import os
+import re
+import subprocess  # noqa: TID251 - what the advice says is run as a person would
 from collections.abc import Iterator
 
 import pytest
@@ -13,7 +16,7 @@ from f2fbuild.model.vkey import format_vkey
 from f2fbuild.trust.admission import admit_file
 from f2fbuild.trust.certificate_file import CertificateFile
 from f2fbuild.trust.keyring import Keyring
-from f2fbuild.trust.policy import Decision, Gate, Grants, Known, decide
+from f2fbuild.trust.policy import Allowed, Decision, Gate, Grants, Known, decide
 from tests.ledger.ledger_helpers import ALICE, SOME, acceptance
 from tests.trust.trust_people import NOW, SEED, YEAR, Person, certificate, person, short_home
 
@@ -147,3 +150,17 @@ def test_a_log_outlives_the_dates_of_its_first_certificate(ring: Keyring, eve: P
 def test_every_reason_says_what_to_do_or_leaves_it_to_what_was_found() -> None:
     assert [why for why in Why if not why.advice] == [Why.NOT_VOUCHED, Why.NOT_SIGNED]
     assert len({why.text for why in Why}) == len(Why)
+
+
+def test_the_advice_is_one_that_gnupg_follows(ring: Keyring, ann: Person) -> None:
+    with person("Guy") as guy:
+        (guy.home / "gpg.conf").write_text("batch\nyes\n")
+        own = Keyring.open(ring._gnupg.home, guy.key)
+        guy.gnupg.add(ann.key)
+        refused = vouched(key_of(ann.fingerprint, own), admit_file(ann.signed(certificate()), own), "RING")
+        assert isinstance(refused, Unread)
+        certify, bring = re.findall(r"gpg (?:--quick-lsign-key|--export-options).*?(?=\)|$)", refused.advice)
+        for command in (certify, bring.replace("RING", str(ring._gnupg.home))):
+            environment = os.environ | {"GNUPGHOME": str(guy.home)}
+            subprocess.run(["/bin/sh", "-c", command], env=environment, capture_output=True, check=True)
+        assert isinstance(key_of(ann.fingerprint, own), Allowed)
