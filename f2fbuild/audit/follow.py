@@ -182,26 +182,41 @@ class Follower:
         while self._mirrors:
             self._mirrors.popitem()[1].close()
 
-    async def follow(self, friend: Friend) -> bool:
+    async def owed(self, friend: Friend) -> tuple[int, ...]:
+        """Return the acceptances that nothing has closed in a friend's log, as it is here.
+
+        Raises:
+            LedgerError: the log breaks its rules; the finding is recorded.
+        """
+        mirror = self.mirror(friend)
+        await self._review(friend, mirror)
+        reviewed = self._reviewed.get(mirror.key.name)
+        return reviewed.promises.open if reviewed else ()
+
+    async def follow(self, friend: Friend, *, through: str = "") -> bool:
         """Bring the mirror of a friend's log to the friend's newest head, and read what came.
 
-        Returns whether the friend told a head: one that has just started does not yet.
+        The friend himself is asked, or the peer `through` for what he holds of it. Returns whether a head was
+        told: a node that has just started tells none yet.
 
         Raises:
             LedgerError: the log has forked, or breaks its rules; the finding is recorded.
             F2FError: the friend could not be asked.
         """
-        mirror = self.mirror(friend)
+        mirror, peer = self.mirror(friend), through or friend.node_id
         known = self._witness.known()
         request = GetHead(origin=mirror.key.name, salt=known.salt, known=sorted(known.tags))
-        async with await self._reach.call(friend.node_id, request) as exchange:
+        async with await self._reach.call(peer, request) as exchange:
             answer = await exchange.receive()
         if isinstance(answer, NoHead):
             return False
         if not isinstance(answer, Head):
             raise RemoteProtocolError(f"answered with {type(answer).__name__}", where=friend.name)
 
-        decision = await self.take(friend, answer.checkpoint, self._fetch_from(friend.node_id, mirror))
+        decision = await self.take(friend, answer.checkpoint, self._fetch_from(peer, mirror))
+        if peer != friend.node_id:
+            # An old head from other hands proves no silence, and bad data nothing at all.
+            return True
         if isinstance(decision, Violation):
             # The node itself served this; from others' hands it would say nothing of the node.
             words = f"{decision.reason}: {decision.detail}"

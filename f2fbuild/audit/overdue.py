@@ -1,8 +1,9 @@
 """Promises of followed logs that nobody kept: told to the owner, and proved to others where witnesses allow.
 
-Looked at whenever a friend has shown his newest head himself: an old head from other hands proves no silence.
-This node's own clock is enough for a finding; evidence for others needs a head that two other owners cosigned
-a week after the promise was due.
+Looked at whenever a friend has shown his newest head himself, for an old head from other hands proves no
+silence; and when the time has come and he stays away (`audit.reminders`), under the newest head that anybody
+here has shown. This node's own clock is enough for a finding; evidence for others needs a head that two other
+owners cosigned a week after the promise was due.
 """
 
 from collections.abc import Callable, Sequence
@@ -34,30 +35,51 @@ class Overdue:
         self._witnesses = witnesses
         self._clock = clock
 
-    async def look(self, friend: Friend, mirror: LogDirectory, note: bytes, owed: Sequence[int]) -> None:
-        """Look at the acceptances `owed` in a friend's log, which is at the head `note` that he showed."""
+    async def late(self, friend: Friend, mirror: LogDirectory, owed: Sequence[int]) -> list[int]:
+        """Return since when each of the acceptances `owed` is overdue, without those proved to be."""
+        return [due(acceptance) for _, acceptance in await self._unproved(friend, mirror, owed)]
+
+    async def look(
+        self, friend: Friend, mirror: LogDirectory, note: bytes, owed: Sequence[int], *, away: bool = False
+    ) -> None:
+        """Look at the acceptances `owed` in a friend's log, which is at the head `note`.
+
+        He showed it himself, or he is `away` and it is the newest that anybody here knows.
+        """
         head = open_checkpoint(note, mirror.key)
         if head != mirror.head:
             return
-        oldest = owed[:OVERDUE_LOOKED_AT]
-        promised = await trio.to_thread.run_sync(_read, mirror, friend.statement_key, oldest)
-        for index, acceptance in promised:
-            subject = f"{mirror.key.name} {index}"
-            if self._clock() <= due(acceptance) or self._findings.about(HIDDEN_RESULT, subject):
-                continue
+        for index, acceptance in await self._unproved(friend, mirror, owed):
             evidence = await self._prove(friend, mirror, note, index, due(acceptance))
             words = f"what was accepted at {index} and due {_day(acceptance)} is closed by nothing"
-            self._findings.record(
-                Found(
-                    kind=HIDDEN_RESULT,
-                    owner=friend.owner,
-                    node=friend.node_id,
-                    evidence=evidence,
-                    detail=words if evidence else f"{words}; too few have cosigned that to prove it",
-                    origin=mirror.key.name,
-                    subject=subject if evidence else "",
-                )
+            words += " that anybody here has shown" if away else ""
+            found = Found(
+                kind=HIDDEN_RESULT,
+                owner=friend.owner,
+                node=friend.node_id,
+                evidence=evidence,
+                detail=words if evidence else f"{words}; too few have cosigned that to prove it",
+                origin=mirror.key.name,
+                subject=_subject(mirror, index) if evidence else "",
             )
+            if evidence or not self._is_said(found):
+                self._findings.record(found)
+
+    async def _unproved(
+        self, friend: Friend, mirror: LogDirectory, owed: Sequence[int]
+    ) -> list[tuple[int, Acceptance]]:
+        oldest = owed[:OVERDUE_LOOKED_AT]
+        promised = await trio.to_thread.run_sync(_read, mirror, friend.statement_key, oldest)
+        return [
+            (index, acceptance)
+            for index, acceptance in promised
+            if self._clock() > due(acceptance)
+            and not self._findings.about(HIDDEN_RESULT, _subject(mirror, index))
+        ]
+
+    def _is_said(self, found: Found) -> bool:
+        said = (one for one in self._findings.list() if one.kind == found.kind)
+        return any((one.origin, one.detail) == (found.origin, found.detail) for one in said)
 
     async def _prove(
         self, friend: Friend, mirror: LogDirectory, note: bytes, index: int, since: int
@@ -88,6 +110,10 @@ def _evidence(vkey: str, mirror: LogDirectory, note: bytes, index: int, nodes: l
 def _read(mirror: LogDirectory, statement_key: bytes, indices: Sequence[int]) -> list[tuple[int, Acceptance]]:
     payloads = ((index, read(mirror.entry(index), statement_key).payload) for index in indices)
     return [(index, payload) for index, payload in payloads if isinstance(payload, Acceptance)]
+
+
+def _subject(mirror: LogDirectory, index: int) -> str:
+    return f"{mirror.key.name} {index}"
 
 
 def _day(acceptance: Acceptance) -> str:

@@ -89,6 +89,15 @@ SHOWN_HEADS = 64
 PROOFS_REMEMBERED = 20
 """Assignments of a friend whose proofs are compared with its log again after a restart: the newest ones."""
 
+REMIND_SECONDS = 3_600
+"""Seconds between two looks at the clock for promises that fell due: what matters is measured in days."""
+
+REMIND_AGAIN_SECONDS = 86_400
+"""Seconds until a promise that is overdue and not proved to be broken is asked about again."""
+
+REMIND_FRIENDS = 8
+"""Friends that are asked for what they hold of the log of a friend who stays away."""
+
 EVIDENCE_PARTS = 16
 """Parts of an evidence file: divergent results need at most 12."""
 

@@ -86,6 +86,7 @@ async def _start(parts: Parts, nursery: trio.Nursery, needs: Needs) -> None:
         partial(fulfil, parts),
         parts.conductor.run,
         parts.tidying.run,
+        parts.reminding.run,
         partial(parts.journal.run, needs.tell),
     ):
         nursery.start_soon(service)

@@ -57,6 +57,7 @@ from f2fbuild.node.kept import Kept
 from f2fbuild.node.neighbours import Neighbours
 from f2fbuild.node.passing import Judgement, Passing
 from f2fbuild.node.reach import Reach
+from f2fbuild.node.reminding import Reminding
 from f2fbuild.node.renewing import Renewing
 from f2fbuild.node.roles import AuditorExchanges
 from f2fbuild.node.strangers import Strangers
@@ -270,11 +271,21 @@ class Parts(Kept):
             self.findings,
             Accusations(self.database),
             self.inspector,
-            Overdue(self.findings, self._witnesses, self._needs.clock),
+            self.overdue,
             self.witnessing,
         )
         self._stack.callback(follower.close)
         return follower
+
+    @cached_property
+    def overdue(self) -> Overdue:
+        """Finds promises that nobody kept."""
+        return Overdue(self.findings, self._witnesses, self._needs.clock)
+
+    @cached_property
+    def reminding(self) -> Reminding:
+        """Looks at the clock for what falls due."""
+        return Reminding(self)
 
     @cached_property
     def renewing(self) -> Renewing:
