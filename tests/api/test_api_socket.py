@@ -175,7 +175,7 @@ def test_who_leaves_a_stream_ends_it_in_the_node(place: Path) -> None:
     with serving(node, place):
         with Client(place) as client:
             assert next(client.stream(requests.WatchJob(job=SHORT), replies.Job)) == running()
-        assert node.ended.acquire(timeout=30)
+        assert node.ended.acquire(timeout=120)
 
 
 def test_only_the_user_may_open_the_socket(place: Path) -> None:

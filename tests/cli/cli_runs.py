@@ -71,7 +71,7 @@ def interrupted(process: subprocess.Popen[str], number: signal.Signals = signal.
         for _ in range(20):
             process.send_signal(number)
             with suppress(subprocess.TimeoutExpired):
-                return process.communicate(timeout=5)[1]
+                return process.communicate(timeout=10)[1]
     finally:
         process.kill()
     raise AssertionError(f"{process.args!r} does not end")

@@ -20,7 +20,7 @@ from tests.cli.cli_runs import Home, beside, clean_environment, home, whole_node
 from tests.ledger.ledger_helpers import ALICE
 
 CTRL_C = "\x03"
-TYPE_AGAIN_SECONDS = 2.0
+TYPE_AGAIN_SECONDS = 5.0
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def talk(place: Home, arguments: list[str], until: str = "", typed: str = "") ->
     os.close(end)
     try:
         seen = converse(main, until, typed)
-        return process.wait(timeout=30), seen
+        return process.wait(timeout=120), seen
     finally:
         os.close(main)
         process.kill()
@@ -109,7 +109,7 @@ def test_ctrl_c_leaves_the_job_alone(place: Home) -> None:
     source.touch()
     with beside(place, whole_node(streams={requests.WatchJob: (running(), Hang())})) as node:
         code, seen = talk(place, ["build", "bookworm", str(source)], "bob@elm", CTRL_C)
-        assert node.ended.acquire(timeout=30)
+        assert node.ended.acquire(timeout=120)
     assert code == 130
     assert seen.rstrip().endswith(f"continue with: f2fbuild watch {SHORT}")
     assert [type(asked) for asked in node.asked] == [requests.Submit, requests.WatchJob]

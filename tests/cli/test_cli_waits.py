@@ -138,7 +138,7 @@ def test_an_interrupted_wait_says_what_goes_on(
             process.stdout.readline()
             process.stdout.readline()
         errors = interrupted(process, number)
-        assert node.ended.acquire(timeout=30)
+        assert node.ended.acquire(timeout=120)
     assert process.returncode == code
     assert said in errors.splitlines(keepends=True)
     assert "Traceback" not in errors

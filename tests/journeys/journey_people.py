@@ -36,7 +36,7 @@ def node(place: Home, *oddities: str) -> Iterator[None]:
         yield
     finally:
         process.terminate()
-        process.communicate(timeout=30)
+        process.communicate(timeout=120)
 
 
 @contextmanager
@@ -68,7 +68,7 @@ def wait_connected(place: Home, friend: str) -> None:
     until(lambda: typed(place, "peer", "show", friend)["connected"])
 
 
-def until(what: Callable[[], Any], seconds: float = 60) -> Any:
+def until(what: Callable[[], Any], seconds: float = 120) -> Any:
     """Return what is true at last."""
     deadline = time.monotonic() + seconds
     while not (found := what()):

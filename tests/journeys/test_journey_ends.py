@@ -67,7 +67,7 @@ def test_who_stops_waiting_stops_no_build(crowd: tuple[Home, ...], number: signa
         next(lines(watching))
         for process in (building, watching):
             process.send_signal(number)
-            _, said = process.communicate(timeout=60)
+            _, said = process.communicate(timeout=120)
             assert process.returncode == code
             assert f"continue with: f2fbuild watch {job}\n" in said
             assert typed(ann, "job", "show", job)["exit_code"] is None

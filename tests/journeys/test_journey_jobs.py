@@ -55,6 +55,6 @@ def test_a_node_that_does_not_run_is_6() -> None:
     with house() as place:
         init(place)
         asked = place.start("job", "list", "--json")
-        said, _ = asked.communicate(timeout=60)
+        said, _ = asked.communicate(timeout=120)
         assert asked.returncode == 6
         assert records(said)[-1]["schema"] == "f2fbuild.error/1"

@@ -44,7 +44,7 @@ def test_logs_are_followed_until_the_builds_end(people: tuple[Home, ...]) -> Non
         assert both.poll() is one.poll() is machine.poll() is None
         typed(ann, "cancel", job)
         for process in (both, one, machine):
-            process.communicate(timeout=60)
+            process.communicate(timeout=120)
             assert process.returncode == 0
 
 
@@ -75,7 +75,7 @@ def test_cancel_ends_who_waits_with_5_even_after_one_was_interrupted(people: tup
         assert said.strip() == f"continue with: f2fbuild watch {job}"
         assert patient.poll() is None
         assert typed(ann, "cancel", job)["state"] == "cancelled"
-        _, said = patient.communicate(timeout=60)
+        _, said = patient.communicate(timeout=120)
         assert patient.returncode == 5
         assert said == f"(safe to interrupt; continue with: f2fbuild watch {job})\n"
         typed(ann, "cancel", job, code=2)

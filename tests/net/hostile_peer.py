@@ -22,6 +22,8 @@ from tests.net.netpair import ALICE, EVE, dial_in, settings
 
 _PIPE = -1
 FRIENDS_ADDRESS, EVES_ADDRESS = "127.0.0.1", "127.0.0.2"
+PATIENCE = 120
+"""Seconds after which what must come has failed."""
 HELLO = Hello(version_min=1, version_max=1, program="eve")
 
 
@@ -56,14 +58,14 @@ class Child:
 
     async def wait_said(self) -> str:
         """Return what it said first since nobody listened."""
-        with trio.fail_after(15):
+        with trio.fail_after(PATIENCE):
             while not self.said:
                 await trio.sleep(0.01)
         return self.said.pop(0)
 
 
 @asynccontextmanager
-async def bob(seconds: float = 10) -> AsyncIterator[Child]:
+async def bob(seconds: float = 60) -> AsyncIterator[Child]:
     """Bob, who gives strangers so many seconds."""
     command = [sys.executable, str(Path(__file__).with_name("hostile_child.py")), str(seconds)]
     async with trio.open_nursery() as nursery:
@@ -91,7 +93,7 @@ async def friend_link(child: Child) -> AsyncIterator[Link]:
 
 async def is_well(link: Link) -> None:
     """Alice is answered."""
-    with trio.fail_after(15):
+    with trio.fail_after(PATIENCE):
         async with await link.open(GetHead(origin="o")) as exchange:
             assert (await exchange.expect(Head)).checkpoint == ALICE.node_id.encode()
 
@@ -124,7 +126,7 @@ class Eve:
     async def greet(self) -> None:
         """Agree on a version; what Bob says first is his greeting."""
         await self.send(*spoken(1, HELLO))
-        with trio.fail_after(15):
+        with trio.fail_after(PATIENCE):
             assert await self.stream.receive_some(1)
 
     async def read_away(self) -> None:

@@ -10,7 +10,7 @@ from f2fbuild import limits
 from f2fbuild.net import codec
 from f2fbuild.net.frames import DATA_BYTES, FrameType, format_frame
 from f2fbuild.net.messages import WantBlob
-from tests.net.hostile_peer import Eve, bob, eve, friend_link, is_well, spoken
+from tests.net.hostile_peer import PATIENCE, Eve, bob, eve, friend_link, is_well, spoken
 
 pytestmark = pytest.mark.unprivileged
 
@@ -124,7 +124,7 @@ async def test_who_stays_within_the_rules_gets_no_more_than_her_share(name: str)
             await attacker.greet()
             if reads:
                 nursery.start_soon(attacker.read_away)
-            with trio.fail_after(60):
+            with trio.fail_after(PATIENCE):
                 await attack(attacker)
             await is_well(alice)
             await alice.ping()

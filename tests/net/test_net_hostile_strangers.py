@@ -10,20 +10,20 @@ import trio
 from f2fbuild import limits
 from f2fbuild.net import records
 from f2fbuild.net.handshake import tai64n
-from tests.net.hostile_peer import Child, bob, friend_link, is_well
+from tests.net.hostile_peer import PATIENCE, Child, bob, friend_link, is_well
 from tests.net.netpair import ALICE, dial_in
 from tests.net.test_net_silence import Tap, first_message
 
 pytestmark = pytest.mark.unprivileged
 
-SECONDS = 0.5
-MOST = 15
+SECONDS = 5
+"""What strangers are given: friends need less for a handshake, on a slow machine too."""
 
 
 async def heard(stream: trio.abc.Stream) -> bytes:
     """What Bob says until he closes; he may close on unread bytes, which resets the connection."""
     said = b""
-    with suppress(trio.BrokenResourceError), trio.fail_after(MOST):
+    with suppress(trio.BrokenResourceError), trio.fail_after(PATIENCE):
         while data := await stream.receive_some():
             said += data
     return said
@@ -93,13 +93,13 @@ async def test_a_scan_uses_up_only_the_scanners_own_share() -> None:
         assert await shout(child, first_message(), "127.0.0.2") == b""
         async with friend_link(child) as alice:
             await is_well(alice)
-        with trio.fail_after(MOST):
+        with trio.fail_after(PATIENCE):
             while child.files() > idle:
                 await trio.sleep(0.01)
 
 
 async def test_hundreds_of_half_open_connections_are_few_at_the_other_end() -> None:
-    async with bob(MOST) as child, AsyncExitStack() as stack:
+    async with bob(PATIENCE) as child, AsyncExitStack() as stack:
         idle, before = child.files(), child.peak()
         closed = 0
 
@@ -112,7 +112,7 @@ async def test_hundreds_of_half_open_connections_are_few_at_the_other_end() -> N
             for _ in range(300):
                 stream = await stack.enter_async_context(await child.connect("127.0.0.2"))
                 nursery.start_soon(wait, stream)
-            with trio.fail_after(MOST):
+            with trio.fail_after(PATIENCE):
                 while closed < 300 - limits.STRANGERS_PER_ADDRESS:
                     await trio.sleep(0.01)
             assert child.files() == idle + limits.STRANGERS_PER_ADDRESS
@@ -124,14 +124,14 @@ async def test_hundreds_of_half_open_connections_are_few_at_the_other_end() -> N
 
 
 async def test_strangers_of_many_addresses_are_bounded_together() -> None:
-    async with bob(MOST) as child, friend_link(child) as alice, AsyncExitStack() as stack:
+    async with bob(PATIENCE) as child, friend_link(child) as alice, AsyncExitStack() as stack:
         idle = child.files()
         crowd = limits.STRANGERS // limits.STRANGERS_PER_ADDRESS + 4
         for address in range(crowd):
             for _ in range(limits.STRANGERS_PER_ADDRESS):
                 await stack.enter_async_context(await child.connect(f"127.0.1.{1 + address}"))
         await is_well(alice)
-        with trio.fail_after(MOST):
+        with trio.fail_after(PATIENCE):
             while child.files() != idle + limits.STRANGERS:
                 await trio.sleep(0.01)
         await is_well(alice)

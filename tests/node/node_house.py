@@ -77,7 +77,7 @@ def running(place: Home) -> Iterator[subprocess.Popen[str]]:
 def stop(process: subprocess.Popen[str], number: int = signal.SIGTERM) -> tuple[int, str]:
     """Signal a node and return how it ended and what it said."""
     process.send_signal(number)
-    _, said = process.communicate(timeout=30)
+    _, said = process.communicate(timeout=120)
     return process.returncode, said
 
 
@@ -85,7 +85,7 @@ def refused(place: Home) -> tuple[int, str]:
     """Start a node that will not start; return its exit code and its words."""
     process = place.start("node", "run")
     try:
-        _, said = process.communicate(timeout=60)
+        _, said = process.communicate(timeout=120)
     finally:
         process.kill()
     return process.returncode, said

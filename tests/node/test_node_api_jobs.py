@@ -42,7 +42,7 @@ async def submit(node: SceneNode, text: str = "a ball", *, builders: int = 2) ->
 
 async def ended(node: SceneNode, job: replies.Job) -> list[replies.Job]:
     """Watch a job as `f2fbuild watch` does; return everything it showed."""
-    with trio.fail_after(60):
+    with trio.fail_after(120):
         stream = NodeHandlers(node.parts).stream(requests.WatchJob(job=job.short))
         shown = [reply async for reply in stream]
     assert all(isinstance(one, replies.Job) for one in shown)
@@ -53,7 +53,7 @@ async def log_of(
     node: SceneNode, job: replies.Job, *, peer: str = "", follow: bool = True
 ) -> dict[str, bytes]:
     text: dict[str, bytes] = {}
-    with trio.fail_after(60):
+    with trio.fail_after(120):
         request = requests.ReadLog(job=job.id, peer=peer, follow=follow)
         async for chunk in NodeHandlers(node.parts).stream(request):
             assert isinstance(chunk, replies.LogChunk)
@@ -142,7 +142,7 @@ async def test_a_job_is_cancelled_and_ordered_again(scene: Scene, tmp_path: Path
     gate = Gate()
     alice, bob = await scene.cast("alice", "bob", bob=Workbench(deed=gate))
     job = await submit(alice, builders=1)
-    with trio.fail_after(60):
+    with trio.fail_after(120):
         await gate.reached.wait()
     explained = await ask(alice, requests.ExplainJob(job=job.id), replies.Explanation)
     assert explained.waiting_for == "the answers of 1 builders"
@@ -174,7 +174,7 @@ async def test_a_log_is_followed_while_it_grows(scene: Scene) -> None:
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(follow)
-        with trio.fail_after(60):
+        with trio.fail_after(120):
             await gate.reached.wait()
         gate.open.set()
     assert found == {"bob@bob-box": b"making a toy\n"}

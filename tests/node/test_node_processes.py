@@ -56,7 +56,7 @@ async def until_said(
     place: Home, *arguments: str, seen: Callable[[Mapping[str, Any]], bool]
 ) -> Mapping[str, Any]:
     """Type a command again and again until its answer is the one that is waited for."""
-    with trio.fail_after(60):
+    with trio.fail_after(120):
         while True:
             said = run(place, *arguments)
             if seen(said):
