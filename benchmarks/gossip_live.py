@@ -2,28 +2,38 @@
 
 `python -m benchmarks.gossip_live [--smoke]`. All nodes live in this process, wired as `node.main` wires them;
 see `gossip_town`. Measured: from the return of a durable append until the last node holds the checked head,
-and how long a burst of entries takes until everybody has all of them, checked and durable. The processor's
-time is that of the whole process, pulling included, since a machine that is shared says less by the clock.
+and how long a burst of entries takes until everybody has all of them, checked and durable. Then gossipsub of
+py-libp2p does the same on the same links: twenty hosts in one process, messages as large as a head.
+
+A machine that is shared says less by the clock than by the processor's time, which is that of the whole
+process.
 """
 
 import argparse
+import json
 import os
 import statistics
+import subprocess  # noqa: TID251 - the peer is run as people run it
 import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 import trio
 
-from benchmarks.gossip_town import Observed, Town, found_town, living
+from benchmarks.gossip_town import CHORDS, NODES, Observed, Town, found_town, living
+from benchmarks.peer_venv import peer_python
 from benchmarks.report import at_least, at_most, emit
 from f2fbuild.ledger import payloads
 from f2fbuild.ledger.mirror import Mirror
 
 _APPENDS: Final = 40
 _BURST: Final = 1_000
-_PATIENCE: Final = 60
+_PATIENCE: Final = 300
+_PEER: Final = "libp2p==0.8.1"
+_HEAD_BYTES: Final = 400
+"""Bytes of a head as it is announced: checkpoint, public key, hops."""
 
 
 class _Watch:
@@ -131,21 +141,44 @@ async def _measure(town: Town, appends: int, burst: int) -> dict[str, float]:
     }
 
 
+def _gossipsub(messages: int) -> dict[str, float]:
+    """Measure the same among hosts of py-libp2p; nothing if that cannot be had from PyPI."""
+    python = peer_python(_PEER)
+    if python is None:
+        return {}
+    program = Path(__file__).with_name("gossipsub_hosts.py")
+    command = [python, program, NODES, _HEAD_BYTES, messages, *CHORDS]
+    done = subprocess.run(list(map(str, command)), capture_output=True, check=True, text=True)
+    said = json.loads(done.stdout.splitlines()[-1])
+    arrived = [one for one in said if one is not None]
+    walls, processor = zip(*arrived, strict=True)
+    return {
+        "gossipsub_last_node_ms": statistics.median(walls),
+        "gossipsub_best_ms": min(walls),
+        "gossipsub_last_node_cpu_ms": statistics.median(processor),
+        "gossipsub_lost": float(len(said) - len(arrived)),
+    }
+
+
 def main() -> None:
     """Measure, print, and say whether the bars hold."""
     parser = argparse.ArgumentParser(description="how fast a head reaches twenty nodes")
     parser.add_argument("--smoke", action="store_true", help="a few entries, to see that it works")
     smoke = parser.parse_args().smoke
+    appends = 3 if smoke else _APPENDS
     with found_town() as town:
-        figures = trio.run(_measure, town, 3 if smoke else _APPENDS, 20 if smoke else _BURST)
-    emit(
-        "gossip_live",
-        figures,
-        [
-            at_most("last of 20 nodes, median", figures["last_node_ms"], 25, "ms"),
-            at_least("nodes that have the whole burst", figures["burst_whole"], 1, "share"),
-        ],
-    )
+        figures = trio.run(_measure, town, appends, 20 if smoke else _BURST)
+    peer = _gossipsub(appends)
+    bars = [
+        at_most("last of 20 nodes, median", figures["last_node_ms"], 25, "ms"),
+        at_least("nodes that have the whole burst", figures["burst_whole"], 1, "share"),
+    ]
+    if peer:
+        ratio = peer["gossipsub_last_node_ms"] / figures["last_node_ms"]
+        computing = peer["gossipsub_last_node_cpu_ms"] / figures["last_node_cpu_ms"]
+        figures |= peer | {"gossipsub_ratio": ratio, "gossipsub_cpu_ratio": computing}
+        bars.append(at_least("faster to the last node than gossipsub", ratio, 3, "ratio"))
+    emit("gossip_live", figures, bars)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,15 @@ import pytest
 from benchmarks.report import SCHEMA
 
 _HERE = Path(__file__).parent
-_NO_BENCHMARKS = {"__init__", "report", "gossip_network", "gossip_town", "svg"}
+_NO_BENCHMARKS = {
+    "__init__",
+    "report",
+    "gossip_network",
+    "gossip_town",
+    "gossipsub_hosts",
+    "peer_venv",
+    "svg",
+}
 _NAMES = sorted(
     path.stem
     for path in _HERE.glob("*.py")

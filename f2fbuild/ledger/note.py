@@ -9,6 +9,7 @@ one; a known key's bad signature refuses the whole note. Only Ed25519 signatures
 are made and verified here.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ from f2fbuild.model.signing import SigningKey, verify
 from f2fbuild.model.vkey import KeyKind, VerifierKey, key_id
 
 _LINE_START = "— "
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +77,7 @@ def parse_note(data: bytes, *, where: str = "signed note") -> Note:
     except UnicodeDecodeError as error:
         raise FormatError("not UTF-8", where=where) from error
     body, separator, lines = whole.rpartition("\n\n")
-    if not separator or not lines.endswith("\n") or any(c < " " and c != "\n" for c in whole):
+    if not separator or not lines.endswith("\n") or _CONTROL.search(whole):
         raise FormatError("not a text, an empty line and signature lines", where=where)
     signed = lines[:-1].split("\n")
     if len(signed) > NOTE_SIGNATURES:

@@ -112,12 +112,12 @@ class Gossiping:
 
     def announced(self, peer: str, request: AnnounceHead) -> None:
         """A friend announced a head."""
-        self.came(peer)
+        self._meet(peer)
         self._happen(talk.Announced(peer=peer, head=given(request)))
 
     def swapped(self, peer: str, request: SwapHeads) -> HeadsSwapped | Failure:
         """Answer a friend that wants to swap."""
-        self.came(peer)
+        self._meet(peer)
         actions = self._happen(talk.Swapped(peer=peer, vector=vector(request)))
         for action in actions:
             if isinstance(action, talk.AnswerSwap):
@@ -127,7 +127,7 @@ class Gossiping:
 
     def tuned(self, peer: str, request: TuneHeads) -> None:
         """A friend wants news of some logs at once."""
-        self.came(peer)
+        self._meet(peer)
         graft, prune = tuple(request.graft), tuple(request.prune)
         self._happen(talk.Tuned(peer=peer, graft=graft, prune=prune))
 
@@ -152,6 +152,11 @@ class Gossiping:
         return sorted(
             self._parts.reach.connected(), key=lambda peer: (peer != source, peer not in told, peer)
         )
+
+    def _meet(self, peer: str) -> None:
+        """Make sure of a friend that speaks before anybody said that it came."""
+        if peer not in self._boxes:
+            self.came(peer)
 
     # What is wanted
 
