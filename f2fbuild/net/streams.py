@@ -126,13 +126,14 @@ class LinkStream(trio.abc.HalfCloseableStream):
     async def send_eof(self) -> None:
         """Finish this direction, once what is queued has gone out."""
         with self._sending:
-            await trio.lowlevel.checkpoint()
-            if self._finished_here:
-                return
-            self._check_usable()
-            self._finished_here = True
-            self._mux.finish(self.number)
-            self._wake_writer()
+            # The writer does not run before this is said, so a short message and its end go out together.
+            await trio.lowlevel.checkpoint_if_cancelled()
+            if not self._finished_here:
+                self._check_usable()
+                self._finished_here = True
+                self._mux.finish(self.number)
+                self._wake_writer()
+            await trio.lowlevel.cancel_shielded_checkpoint()
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         """Return what has come, at most `max_bytes`; empty when the peer has finished."""

@@ -49,6 +49,25 @@ async def test_both_sides_ask_and_answer() -> None:
         assert alice.version == bob.version == connection.VERSION
 
 
+async def test_a_short_message_and_its_end_go_out_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with linked(settings(answers), settings(answers)) as (alice, bob):
+        sent = []
+
+        def count(link: connection.Link) -> None:
+            send_all = link._stream.send_all
+
+            async def counted(data: bytes) -> None:
+                sent.append(link)
+                await send_all(data)
+
+            monkeypatch.setattr(link._stream, "send_all", counted)
+
+        count(alice)
+        count(bob)
+        await ask(alice)
+        assert sent == [alice, bob]
+
+
 async def test_an_answer_that_ends_at_once_still_arrives_whole() -> None:
     async def long_answer(peer: PeerId, request: Request, exchange: Exchange) -> None:
         for index in range(3):
