@@ -105,7 +105,9 @@ async def test_a_line_comes_back_through_the_friend_who_brought_the_head(scene: 
     await cosigned(bob, alice, carol)
     # Nothing waits any more, and nothing is given twice.
     await until(lambda: not alice.parts.witnessing.returning._waiting)
-    given = carol.parts.witnessing.cosigning._given[bob.parts.identity.origin]
+    noted = carol.parts.witnessing.cosigning._given
+    await until(lambda: bob.parts.identity.origin in noted)
+    given = noted[bob.parts.identity.origin]
     assert given[0] == alice.id
     assert {one.key for one in given[1]} == set(keys_of(carol))
 
@@ -123,21 +125,22 @@ async def test_a_line_waits_until_its_author_is_back_and_has_named_the_key(scene
     assert keys_of(carol)[0] in waiting
     again = await scene.start("bob", **unreachable("carol"))  # type: ignore[arg-type]
     await until(lambda: keys_of(carol)[0] in held(again))
-    assert not returning._waiting
+    # It waits no more once he has answered.
+    await until(lambda: not returning._waiting)
 
 
 async def test_what_the_author_has_not_named_is_kept_back(scene: Scene) -> None:
     alice, bob, carol = await apart(scene)
     await cosigned(bob, alice, carol)
     returning = alice.parts.witnessing.returning
-    returning.name(bob.id, name_known([], SALT))
+    await name(bob, alice)
     bob.parts.database.execute("DELETE FROM cosignature")
     await ask(carol, alice, AddCosignatures(cosigned=line_of(carol, bob)))
     for _ in range(3):
         returning.wake()
         await trio.testing.wait_all_tasks_blocked()
     assert keys_of(carol)[0] not in held(bob)
-    returning.name(bob.id, name_known(keys_of(carol), SALT))
+    await name(bob, alice, *keys_of(carol))
     await until(lambda: keys_of(carol)[0] in held(bob))
 
 
