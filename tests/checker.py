@@ -242,18 +242,18 @@ class History:
         where = f"entry {number}"
         predicate = value["predicate"]
         if value["predicateType"] == PROVENANCE:
-            metadata = predicate["runDetails"]["metadata"]
+            metadata, job = predicate["runDetails"]["metadata"], "invocationId"
             builder = predicate["runDetails"]["builder"]["id"]
             definition = predicate["buildDefinition"]
         else:
-            metadata, builder = predicate, predicate["f2fbuild_builder"]
+            metadata, job, builder = predicate, "f2fbuild_invocationId", predicate["f2fbuild_builder"]
             definition = predicate["f2fbuild_buildDefinition"]
         require(builder == self.origin, f"{where}: speaks for another log")
         acceptance = metadata["f2fbuild_acceptance"]
         commitment = self.owed.pop(acceptance, None)
         require(commitment is not None, f"{where}: ends nothing that is open")
         require(commitment != "", f"{where}: was not committed to")
-        require(self.payloads[acceptance][1]["job"] == metadata["invocationId"], f"{where}: of another job")
+        require(self.payloads[acceptance][1]["job"] == metadata[job], f"{where}: of another job")
         public = {name: part for name, part in definition.items() if name != "internalParameters"}
         build_key = hashlib.sha256(b"f2fbuild build key v1\n" + canonical(public)).hexdigest()
         require(definition["internalParameters"] == {"f2fbuild_buildKey": build_key}, f"{where}: build key")

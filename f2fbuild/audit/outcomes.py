@@ -8,7 +8,7 @@ from typing import Any
 
 from f2fbuild.ledger.facts import package_of
 from f2fbuild.model import canonical
-from f2fbuild.model.statement import PROVENANCE
+from f2fbuild.model.statement import OURS, PROVENANCE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,14 +47,14 @@ def outcome_row(statement: bytes) -> OutcomeRow:
     predicate = _dict(value, "predicate")
     succeeded = value["predicateType"] == PROVENANCE
     run = _dict(predicate, "runDetails") if succeeded else predicate
-    metadata = _dict(run, "metadata") if succeeded else predicate
+    metadata, prefix = (_dict(run, "metadata"), "") if succeeded else (predicate, OURS)
     definition = _dict(predicate, "buildDefinition" if succeeded else "f2fbuild_buildDefinition")
     parameters = _dict(definition, "externalParameters")
     tests = _list(predicate, "failedTests")
     byproducts = [_subject(one) for one in _list(run, "byproducts" if succeeded else "configuration")]
     acceptance = metadata.get("f2fbuild_acceptance")
     return OutcomeRow(
-        job=_text(metadata, "invocationId"),
+        job=_text(metadata, prefix + "invocationId"),
         acceptance=acceptance if type(acceptance) is int else None,
         build_key=_text(_dict(definition, "internalParameters"), "f2fbuild_buildKey"),
         format=_text(parameters, "format"),
@@ -62,8 +62,8 @@ def outcome_row(statement: bytes) -> OutcomeRow:
         result="succeeded" if succeeded else "failed",
         stage=str(tests[0]) if tests and not succeeded else "",
         exit_class=_text(predicate, "f2fbuild_exitClass"),
-        started=_text(metadata, "startedOn"),
-        finished=_text(metadata, "finishedOn"),
+        started=_text(metadata, prefix + "startedOn"),
+        finished=_text(metadata, prefix + "finishedOn"),
         log=next((one.sha256 for one in byproducts if one.name == "build.log"), ""),
         subjects=tuple(_subject(one) for one in _list(value, "subject")),
         sources=tuple(_subject(one) for one in _list(definition, "resolvedDependencies")),

@@ -15,7 +15,7 @@ from f2fbuild.errors import FormatError
 from f2fbuild.model.times import parse_time
 
 _DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
-_TIMES = ("finishedOn", "startedOn", "timeVerified", "timeCreated")
+_TIMES = ("finishedOn", "f2fbuild_finishedOn", "startedOn", "timeVerified", "timeCreated")
 """Fields of predicates that say when something happened, the best first."""
 _WILD = re.compile(r"[*?\[]")
 

@@ -21,6 +21,8 @@ STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PROVENANCE = "https://slsa.dev/provenance/v1"
 TEST_RESULT = "https://in-toto.io/attestation/test-result/v0.1"
 PRODUCTS_NAME = "products.json"
+OURS = "f2fbuild_"
+"""What the names of our own fields begin with, where a predicate's schema has no such field."""
 _CONTENT = {"rpm": "f2fbuild_rpmContent", "deb": "f2fbuild_debContent", "udeb": "f2fbuild_debContent"}
 
 
@@ -199,7 +201,8 @@ def _provenance(statement: BuildStatement, subjects: list[dict[str, Any]]) -> di
 def _test_result(statement: BuildStatement, failure: Failed) -> dict[str, Any]:
     definition = _definition(statement)
     predicate = {
-        **_metadata(statement),
+        # A test result has no place for these, so they are extensions like our own.
+        **{OURS + name.removeprefix(OURS): value for name, value in _metadata(statement).items()},
         "configuration": _byproducts(statement),
         "f2fbuild_buildDefinition": definition,
         "f2fbuild_builder": statement.origin,
@@ -219,12 +222,12 @@ def _read(value: dict[str, Any], products: bytes) -> BuildStatement:
     predicate = value["predicate"]
     if value["predicateType"] == PROVENANCE:
         run = predicate["runDetails"]
-        definition, metadata = predicate["buildDefinition"], run["metadata"]
+        definition, metadata, prefix = predicate["buildDefinition"], run["metadata"], ""
         origin, byproducts = run["builder"]["id"], run["byproducts"]
         subjects = canonical.decode(products, where=PRODUCTS_NAME) if products else value["subject"]
         result: Result = Succeeded(products=_products(subjects))
     else:
-        definition, metadata = predicate["f2fbuild_buildDefinition"], predicate
+        definition, metadata, prefix = predicate["f2fbuild_buildDefinition"], predicate, OURS
         origin, byproducts = predicate["f2fbuild_builder"], predicate["configuration"]
         result = _failure(predicate)
     public = {name: item for name, item in definition.items() if name != "internalParameters"}
@@ -233,11 +236,11 @@ def _read(value: dict[str, Any], products: bytes) -> BuildStatement:
         definition=BuildDefinition.from_json(public),
         result=result,
         origin=origin,
-        job_id=parse_digest(metadata["invocationId"]),
+        job_id=parse_digest(metadata[prefix + "invocationId"]),
         acceptance=_index(metadata["f2fbuild_acceptance"]),
         nonce=parse_digest(metadata["f2fbuild_nonce"]),
-        started=parse_time(metadata["startedOn"]),
-        finished=parse_time(metadata["finishedOn"]),
+        started=parse_time(metadata[prefix + "startedOn"]),
+        finished=parse_time(metadata[prefix + "finishedOn"]),
         log=log,
         details=details,
     )

@@ -26,6 +26,7 @@ FIELDS = (
     "f2fbuild_buildKey",
     "f2fbuild_acceptance",
     "invocationId",
+    "f2fbuild_invocationId",
     "byproducts",
     "resolvedDependencies",
     "failedTests",
@@ -51,6 +52,7 @@ def test_a_failure() -> None:
     row = outcome_row(outcome(ALICE.origin, failure(), 7).statement)
     assert (row.result, row.stage, row.exit_class) == ("failed", "build", "nonzero")
     assert (row.job, row.acceptance, row.build_key) == (SOME, 7, DEFINITION.build_key)
+    assert (row.started, row.finished) == ("1970-01-01T00:10:00Z", "1970-01-01T00:20:00Z")
     assert row.log == SOME
     (subject,) = row.subjects
     assert (subject.name, subject.size) == ("hello.src.rpm", None)
