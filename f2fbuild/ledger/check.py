@@ -18,7 +18,9 @@ from f2fbuild.ledger import tiles
 from f2fbuild.ledger.check_part import NO_DEED, Checked, Problem, Subject, check_part
 from f2fbuild.ledger.checkpoint import Checkpoint, open_checkpoint
 from f2fbuild.ledger.entry import Kind
-from f2fbuild.ledger.files import CHECKPOINT, read_file, read_pruned
+from f2fbuild.ledger.evidence import EquivocationFinding
+from f2fbuild.ledger.evidence import check as check_evidence
+from f2fbuild.ledger.files import CHECKPOINT, EVIDENCE, read_file, read_pruned
 from f2fbuild.ledger.promises import NOTHING_OWED, Account, Deed
 from f2fbuild.ledger.review import bound_key
 from f2fbuild.ledger.tail import read_tail
@@ -173,6 +175,7 @@ class _Check:
         if tree.root != self._head.root:
             self._blame(CHECKPOINT, "the entries do not make the signed root")
         self._check_tail(tree)
+        self._check_evidence()
 
     def _check_tail(self, tree: Frontier) -> None:
         """Check what an own log has behind its checkpoint; an end that a crash has torn is no damage."""
@@ -182,6 +185,18 @@ class _Check:
             return
         except (OSError, F2FError) as error:
             self._blame(TAIL, str(error))
+
+    def _check_evidence(self) -> None:
+        """Check that a copy which is frozen is so for a reason that can still be shown to others."""
+        try:
+            found = check_evidence((self._directory / EVIDENCE).read_bytes(), where=EVIDENCE)
+        except FileNotFoundError:
+            return
+        except (OSError, F2FError) as error:
+            self._blame(EVIDENCE, str(error))
+        else:
+            if not isinstance(found, EquivocationFinding) or found.origin != self._key.name:
+                self._blame(EVIDENCE, "is no evidence of a fork of this log")
 
     def _compare(self, tile: tiles.Tile, hashes: list[bytes]) -> None:
         try:

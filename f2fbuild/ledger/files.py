@@ -19,6 +19,8 @@ from f2fbuild.store.files import storage_errors
 _DIGITS = 16
 
 CHECKPOINT = "checkpoint"
+EVIDENCE = "equivocation.evidence"
+"""File in a mirror's directory whose presence means frozen."""
 PRUNED = "pruned"
 """File in a mirror's directory: the index of the first bundle behind those that were pruned."""
 

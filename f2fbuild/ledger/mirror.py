@@ -16,7 +16,7 @@ from f2fbuild.ledger import tiles
 from f2fbuild.ledger.checkpoint import Checkpoint, open_checkpoint, strip_checkpoint
 from f2fbuild.ledger.directory import LogDirectory, no_commit_point
 from f2fbuild.ledger.disk import sync_directories, write_file
-from f2fbuild.ledger.files import CHECKPOINT, PRUNED, begin, path_of, read_pruned
+from f2fbuild.ledger.files import CHECKPOINT, EVIDENCE, PRUNED, begin, path_of, read_pruned
 from f2fbuild.ledger.monitor import (
     Advanced,
     Consistency,
@@ -35,8 +35,6 @@ from f2fbuild.model.vkey import VerifierKey
 Fetch: TypeAlias = Callable[[str], Awaitable[bytes]]
 """Path of tlog-tiles to its bytes, of which the fetcher takes at most `limits.BUNDLE_BYTES`."""
 
-EVIDENCE = "equivocation.evidence"
-"""File in the mirror's directory whose presence means frozen."""
 VIOLATION = "violation"
 """File in the mirror's directory that says, to people, how the log's entries break its rules."""
 

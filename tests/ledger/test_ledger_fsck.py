@@ -6,12 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from f2fbuild.errors import FormatError, LedgerError, StorageError
 from f2fbuild.ledger import check, entry
 from f2fbuild.ledger.check import Problem, verify
 from f2fbuild.ledger.entry import Kind
+from f2fbuild.ledger.evidence import format_equivocation
+from f2fbuild.ledger.files import EVIDENCE
 from f2fbuild.ledger.log import Log
 from f2fbuild.model.outcome import ClosingReason
-from tests.ledger.ledger_helpers import ALICE, acceptance
+from f2fbuild.model.vkey import format_vkey
+from tests.ledger.ledger_helpers import ALICE, BOB, acceptance
 from tests.ledger.log_files import DURABLE_POINT, run_child
 
 SIZE = 600
@@ -138,6 +142,51 @@ def test_every_damaged_part_of_a_tail_is_found(killed: Path) -> None:
         (killed / "tail").write_bytes(good[:at] + bytes([good[at] ^ 4]) + good[at + 1 :])
         problems = verify(killed, ALICE.vkey, hashes_only=True).problems
         assert [one.where for one in problems] == ["tail"], at
+
+
+# --- every bit --------------------------------------------------------------------------------------------
+
+
+def finds(place: Path) -> bool:
+    """Tell whether the check finds anything, in whichever way it does."""
+    try:
+        return bool(verify(place, ALICE.vkey, hashes_only=True).problems)
+    except (FormatError, LedgerError, StorageError):
+        return True
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    """A log of 260 short entries in whole and partial files, that was forked, with commits in its tail."""
+    place = tmp_path / "log"
+    with Log.create(place, ALICE.log) as log:
+        log.append([b"%d" % number for number in range(260)])
+    with Log.open(place, ALICE.log) as log:
+        log.append([b"in the tail"])
+        shutil.copytree(place, tmp_path / "small")
+    fork = format_equivocation(format_vkey(ALICE.vkey), ALICE.head([b"a"]), ALICE.head([b"b"]))
+    (tmp_path / "small" / EVIDENCE).write_bytes(fork)
+    return tmp_path / "small"
+
+
+def test_one_flipped_bit_anywhere_is_found(small: Path) -> None:
+    """No byte of checkpoint, tail or evidence is without meaning, nor any of tiles and bundles."""
+    assert not finds(small)
+    paths = sorted(path for path in small.rglob("*") if path.is_file())
+    assert len(paths) == 8
+    for path in paths:
+        good = path.read_bytes()
+        for at in range(0, len(good), 1 if len(good) < 1_000 else 13):
+            path.write_bytes(good[:at] + bytes([good[at] ^ 1 << at % 8]) + good[at + 1 :])
+            assert finds(small), f"{path.name}, byte {at}"
+        path.write_bytes(good)
+
+
+def test_evidence_of_another_log_is_no_reason_to_be_frozen(small: Path) -> None:
+    other = format_equivocation(format_vkey(BOB.vkey), BOB.head([b"a"]), BOB.head([b"b"]))
+    (small / EVIDENCE).write_bytes(other)
+    (problem,) = verify(small, ALICE.vkey, hashes_only=True).problems
+    assert problem == Problem(where=EVIDENCE, what="is no evidence of a fork of this log")
 
 
 # --- many at once -------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import trio
 from f2fbuild.errors import LedgerError, StorageError
 from f2fbuild.ledger import evidence, mirror
 from f2fbuild.ledger import monitor as m
-from f2fbuild.ledger.files import LogInUseError
+from f2fbuild.ledger.files import EVIDENCE, LogInUseError
 from f2fbuild.ledger.log import Log
 from f2fbuild.ledger.mirror import Mirror
 from f2fbuild.ledger.proof import verify_proof
@@ -129,7 +129,7 @@ async def test_a_fork_freezes_the_mirror_for_ever(
     served.mirror = Mirror.open(tmp_path / "mirror", ALICE.vkey)
     served.log.append([b"more"])
     assert await served.pull() == decision
-    assert served.mirror.evidence == decision.evidence == (tmp_path / "mirror" / mirror.EVIDENCE).read_bytes()
+    assert served.mirror.evidence == decision.evidence == (tmp_path / "mirror" / EVIDENCE).read_bytes()
     assert served.mirror.size == common + ours
 
 
