@@ -168,9 +168,9 @@ class Friendships:
         """Return all friends by alias, each with its rights and dial hints."""
         found = []
         for row in self._rows():
-            friend = self.find(row["node"])
-            if friend is not None:
-                found.append((friend, _rights(row), tuple(json.loads(row["hints"]))))
+            verified = self._table.newest(row["node"])
+            if row["state"] == FriendState.ACTIVE and verified is not None:
+                found.append((_friend(row, verified), _rights(row), tuple(json.loads(row["hints"]))))
         return sorted(found, key=lambda item: (item[0].alias, item[0].node))
 
     def resolve(self, who: str) -> Friend:

@@ -330,6 +330,27 @@ def test_a_proof_that_is_not_given_is_asked_for_again_and_in_the_end_let_go() ->
     (play >> talk.Tick(chosen=())).end()
 
 
+def on_their_way() -> Play:
+    """A play in which Bert has shown a head of Anna's, whose log we keep, and we fetch its entries."""
+    play = with_friends("anna", "bert") >> full(ANNA)
+    play >> talk.Fetched(log=log_of(ANNA), note=ANNA.head(ONE), public=ANNA.log.public)
+    play.skip()
+    play >> announced("bert", head(ANNA, TWO, 1))
+    wanted = play.skip()
+    assert talk.Pull(peer="bert", log=log_of(ANNA), note=ANNA.head(TWO)) in wanted
+    assert not any(isinstance(one, talk.AskConsistency) for one in wanted)
+    return play
+
+
+def test_entries_on_their_way_need_no_proof() -> None:
+    play = on_their_way() >> talk.Fetched(log=log_of(ANNA), note=ANNA.head(TWO), public=ANNA.log.public)
+    (play >> talk.Tick(chosen=())).end()
+
+
+def test_a_proof_is_asked_for_when_entries_do_not_come() -> None:
+    (on_their_way() >> talk.Tick(chosen=()) << ask("bert", ANNA, 1, 2)).end()
+
+
 def test_nobody_is_asked_who_is_gone() -> None:
     play = with_friends("anna", "bert") >> announced("anna", head(DORA, TWO, 1))
     play.skip()

@@ -284,13 +284,14 @@ class Gossip:
 
     def _weigh(self, peer: str, known: Known, note: bytes, hops: int) -> None:
         """Have the entries of a head fetched, and compare it with what other friends showed."""
-        is_full = known.have.log in self._full
-        if is_full and note == known.note:
+        is_coming = known.have.log in self._full and note == known.note
+        if is_coming:
             self._out.append(talk.Pull(peer=peer, log=known.have.log, note=note))
-        if not is_full or hops:
-            # A head from the author itself is computed anew from its entries, which is more than a proof.
+        if hops or known.have.log not in self._full:
             known.sides.show(peer, note)
-            self._compare(known)
+            # What is computed anew from its entries needs no proof: the next round asks if they do not come.
+            if not is_coming:
+                self._compare(known)
 
     def _compare(self, known: Known) -> None:
         match known.sides.compare():
