@@ -15,7 +15,7 @@ from f2fbuild.api import ledger_replies, requests
 from f2fbuild.errors import NobodyError, UsageError
 from f2fbuild.ledger import evidence
 from f2fbuild.ledger.checkpoint import format_checkpoint, open_checkpoint
-from f2fbuild.ledger.cosignature import Cosignature, cosign, cosignatures, over
+from f2fbuild.ledger.cosignature import Cosignature, attach, cosign, cosignatures, over
 from f2fbuild.ledger.known import name_known
 from f2fbuild.ledger.note import parse_note
 from f2fbuild.model.vkey import VerifierKey
@@ -30,6 +30,7 @@ from f2fbuild.net.messages import Failure
 from f2fbuild.node.parts import Parts
 from f2fbuild.node.shelves import shelf_of
 from f2fbuild.trust.policy import Right
+from tests import evidence_checker, policy_checker
 from tests.scenes.scene_node import Scene, SceneNode, until
 from tests.scenes.scene_talk import ask
 from tests.scenes.scene_town import NAMES, Town, _card, _found, _friendships
@@ -115,6 +116,7 @@ async def test_a_line_comes_back_through_the_friend_who_brought_the_head(scene: 
 async def test_a_line_waits_until_its_author_is_back_and_has_named_the_key(scene: Scene) -> None:
     alice, bob, carol = await apart(scene)
     await cosigned(bob, alice, carol)
+    await until(lambda: not alice.parts.witnessing.returning._waiting)
     bob.parts.database.execute("DELETE FROM cosignature")
     note = line_of(carol, bob)
     await bob.stop()
@@ -150,6 +152,7 @@ async def test_what_the_author_has_not_named_is_kept_back(scene: Scene) -> None:
 async def test_what_leads_nowhere_is_answered_like_what_does(scene: Scene, case: str) -> None:
     alice, bob, carol = await apart(scene)
     await cosigned(bob, alice, carol)
+    await until(lambda: not alice.parts.witnessing.returning._waiting)
     text = format_checkpoint(bob.parts.log.head)
     note = {
         "a stranger's log": line_of(carol, bob, text.replace("/log/", "/log/0")),
@@ -157,10 +160,11 @@ async def test_what_leads_nowhere_is_answered_like_what_does(scene: Scene, case:
         "somebody else's line": line_of(bob, bob),
         "nobody's line": over(text, [cosign(text, "example.org/w", bob.parts.identity.witness_key, 1)]),
     }[case]
-    before = alice.parts.witnessing.collected.all(bob.parts.identity.origin)
     assert isinstance(await ask(carol, alice, AddCosignatures(cosigned=note)), CosignaturesSeen)
     assert not alice.parts.witnessing.returning._waiting
-    assert alice.parts.witnessing.collected.all(bob.parts.identity.origin) == before
+    for one in alice.parts.witnessing.collected.all(bob.parts.identity.origin):
+        assert one.cosignature.key in (*keys_of(alice), *keys_of(carol))
+        assert one.head.size <= bob.parts.log.size
 
 
 async def test_lines_for_others_count_against_who_brings_them(
@@ -233,6 +237,23 @@ async def test_a_served_log_shows_its_head_with_all_lines(scene: Scene) -> None:
     assert len(names(again.data)) == 5
 
 
+async def test_a_served_head_is_accepted_by_the_policy_that_is_exported(scene: Scene) -> None:
+    alice, bob, carol = await apart(scene)
+    await cosigned(alice, bob, carol)
+    alice.parts.log.publish()
+    exported = await alice.api(requests.GetTlogPolicy())
+    assert isinstance(exported, ledger_replies.TlogPolicy)
+    policy = policy_checker.parse(exported.text.encode())
+    served = shelf_of(alice.parts).find("checkpoint")
+    assert served is not None
+    assert policy.check(served.data) == {f"{one.owner}/{one.name}-box".encode() for one in (bob, carol)}
+    # Neither the log alone nor one friend with his two keys is enough.
+    bare = alice.parts.log.checkpoint()
+    for note in (bare, attach(bare, cosignatures(served.data, keys_of(bob)))):
+        with pytest.raises(policy_checker.Wrong, match="too few"):
+            policy.check(note)
+
+
 async def test_nobody_is_shown_who_cosigned_a_copy(scene: Scene, tmp_path: Path) -> None:
     alice, bob, carol = await apart(scene)
     await cosigned(bob, alice, carol)
@@ -259,6 +280,7 @@ async def test_an_entry_is_dated_by_those_who_saw_it(scene: Scene) -> None:
     assert begun - 600 < proved.before <= alice.watch() + 1
     assert {one.node.owner for one in proved.cosigners} == {bob.owner, carol.owner}
     assert proved.origin == alice.parts.identity.origin
+    assert evidence_checker.check(await date(alice, 0)).kind == "dated-before"
     # A day and some entries later it is dated as before, and what is new only by what was seen since.
     index = alice.parts.log.size
     for node in (alice, bob, carol):
