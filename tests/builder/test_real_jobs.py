@@ -99,7 +99,7 @@ async def test_a_build_that_fails_fails_in_its_stage(jobs: Jobs, end: str, exit_
 
 
 async def test_a_build_that_hangs_is_ended_at_its_wall_limit(jobs: Jobs) -> None:
-    report = await jobs.run("trap '' TERM INT HUP; sleep 987654", limits=replace(LIMITS, wall_seconds=4))
+    report = await jobs.run("trap '' TERM INT HUP; sleep 987654", limits=replace(LIMITS, wall_seconds=10))
     assert report.outcome == TimedOut(stage=Stage.BUILD)
     assert report.exits[-1].cause is ExitCause.TIMED_OUT
     assert marked("987654") == []

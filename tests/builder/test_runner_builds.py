@@ -171,7 +171,8 @@ async def test_what_goes_wrong_has_a_stage_and_a_class(
 
 @needs_dpkg
 async def test_a_build_that_hangs_times_out(place: Path, copied_root: Buildroot) -> None:
-    limits = ProcessLimits(wall_seconds=3, memory_bytes=1024 * MIB, disk_bytes=64 * MIB)
+    # What comes before the build has to end in time too.
+    limits = ProcessLimits(wall_seconds=10, memory_bytes=1024 * MIB, disk_bytes=64 * MIB)
     report, _ = await build(copied_root, place, Format.DEB, deb_source("sleep 1000"), limits)
     assert report.outcome == TimedOut(stage=Stage.BUILD)
     assert report.exits[-1].cause is ExitCause.TIMED_OUT
