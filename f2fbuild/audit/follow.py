@@ -30,7 +30,8 @@ from f2fbuild.ledger.review import Broken, Reviewed, review
 from f2fbuild.model.friend import Friend
 from f2fbuild.model.vkey import VerifierKey
 from f2fbuild.net.exchange import Exchange
-from f2fbuild.net.ledger_messages import GetHead, GetLogResource, Head, LogResource, NoHead
+from f2fbuild.net.ledger_messages import GetHead, GetLogResource, Head, NoHead
+from f2fbuild.net.log_resource import receive_resource
 from f2fbuild.net.messages import Request
 
 
@@ -292,7 +293,7 @@ class Follower:
         async def fetch(path: str) -> bytes:
             request = GetLogResource(origin=mirror.key.name, path=path)
             async with await self._reach.call(peer, request) as exchange:
-                return (await exchange.expect(LogResource)).data
+                return await receive_resource(exchange)
 
         return fetch
 

@@ -9,6 +9,9 @@ CHUNK_BYTES = MIB
 MESSAGE_BYTES = CHUNK_BYTES + 64 * KIB
 """Bytes of one message between nodes: a chunk and its proof, or any checkpoint (`NOTE_BYTES`)."""
 
+LOG_PIECE_BYTES = MESSAGE_BYTES - KIB
+"""Bytes of a tile or bundle in one message, with room for its frame: most bundles fit into one."""
+
 MESSAGE_CONTAINERS = 4_096
 """Lists and maps in one message: a list of one byte on the wire costs 56 in memory."""
 

@@ -42,9 +42,9 @@ class GetLogResource(Message, frozen=True, kw_only=True):
 
 
 class LogResource(Message, frozen=True, kw_only=True):
-    """The bytes of a tile or an entry bundle."""
+    """The bytes of a tile or an entry bundle, or a full piece of them that another follows."""
 
-    data: Annotated[bytes, Meta(max_length=limits.MESSAGE_BYTES - limits.KIB)]
+    data: Annotated[bytes, Meta(max_length=limits.LOG_PIECE_BYTES)]
 
 
 class NoLogResource(Message, frozen=True, kw_only=True):

@@ -30,7 +30,6 @@ from f2fbuild.net.ledger_messages import (
     Head,
     HeadSeen,
     HeadsTuned,
-    LogResource,
     NoHead,
     NoLogResource,
     RenewCertificate,
@@ -38,6 +37,7 @@ from f2fbuild.net.ledger_messages import (
     SwapHeads,
     TuneHeads,
 )
+from f2fbuild.net.log_resource import send_resource
 from f2fbuild.net.messages import (
     CancelJob,
     Challenge,
@@ -204,7 +204,10 @@ class Exchanges:
             data = await trio.to_thread.run_sync(log.resource, request.path)
             if data is not None and request.path == CHECKPOINT:
                 data = self._gathering.shown(peer, data, log.key)
-        await exchange.send(NoLogResource() if data is None else LogResource(data=data))
+        if data is None:
+            await exchange.send(NoLogResource())
+        else:
+            await send_resource(exchange, data)
 
     def kept(self, origin: str) -> Log | Mirror | None:
         """Return this node's own log, or its copy of another whose node's certificate is held here."""

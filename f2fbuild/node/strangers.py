@@ -22,7 +22,8 @@ from f2fbuild.ledger.mirror import Fetch, Mirror
 from f2fbuild.ledger.monitor import Violation
 from f2fbuild.ledger.note import parse_note
 from f2fbuild.model.friend import Friend
-from f2fbuild.net.ledger_messages import GetHead, GetLogResource, Head, LogResource
+from f2fbuild.net.ledger_messages import GetHead, GetLogResource, Head
+from f2fbuild.net.log_resource import receive_resource
 from f2fbuild.node.copies import certificate_in
 from f2fbuild.trust.certificate_file import CertificateFile, parse_file
 from f2fbuild.trust.policy import Gate, decide
@@ -175,13 +176,9 @@ class Strangers:
 
     def _fetch_from(self, giver: str, origin: str) -> Fetch:
         async def fetch(path: str) -> bytes:
-            async with await self._parts.peers.call(
-                giver, GetLogResource(origin=origin, path=path)
-            ) as exchange:
-                answer = await exchange.receive()
-            if not isinstance(answer, LogResource):
-                raise RemoteProtocolError("does not give what belongs to the head it gave", where=path)
-            return answer.data
+            request = GetLogResource(origin=origin, path=path)
+            async with await self._parts.peers.call(giver, request) as exchange:
+                return await receive_resource(exchange)
 
         return fetch
 

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from f2fbuild import limits
 from f2fbuild.api import requests
+from f2fbuild.ledger import entry as entries
 from f2fbuild.ledger import tiles
 from f2fbuild.ledger.checkpoint import open_checkpoint, parse_log_vkey
 from f2fbuild.ledger.mirror import Mirror
@@ -93,3 +95,23 @@ async def test_who_may_not_read_ledgers_reads_no_copies(scene: Scene) -> None:
         answer = await ask(carol, alice, request)
         assert isinstance(answer, Failure)
     assert await bob.api(requests.GetStatus())
+
+
+async def test_a_log_of_the_largest_entries_is_followed(scene: Scene) -> None:
+    alice, bob = await scene.cast("alice", "bob")
+    key, log = bob.parts.identity.statement_key, bob.parts.log
+    room = limits.ENVELOPE_BYTES * 3 // 4 - 1_000
+    large = [
+        entries.Unknown(payload_type="application/x-large", payload=b"%04d" % number * (room // 4))
+        for number in range(limits.TILE_WIDTH)
+    ]
+    log.append([entries.write(payload, key) for payload in large])
+    bob.parts.neighbours.log_grew()
+    bundle = log.resource("tile/entries/000")
+    assert bundle is not None
+    assert len(bundle) > 10 * limits.MIB, "many times what one message holds"
+    await until(lambda: holds(alice, bob) and copy_of(alice, bob).size == log.size)  # type: ignore[union-attr]
+    copy = copy_of(alice, bob)
+    assert copy is not None
+    assert copy.resource("tile/entries/000") == bundle
+    assert alice.parts.findings.list() == []
