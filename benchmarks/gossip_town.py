@@ -15,6 +15,7 @@ from typing import Final
 
 import trio
 
+from f2fbuild.ledger.gossip import talk
 from f2fbuild.node import clock, config
 from f2fbuild.node.friendships import Friendships
 from f2fbuild.node.gossiping import Gossiping
@@ -53,12 +54,13 @@ class Town:
 class Listening(Gossiping):
     """The gossip of a node, which rings `heard` whenever something happened to it."""
 
-    heard: Callable[[], None] = staticmethod(lambda: None)
+    heard: Callable[[], None] | None = None
 
-    def _happen(self, event: object) -> list[object]:  # type: ignore[override]
-        actions = super()._happen(event)  # type: ignore[arg-type]
-        self.heard()
-        return actions  # type: ignore[return-value]
+    def _happen(self, event: talk.Event) -> list[talk.Action]:
+        actions = super()._happen(event)
+        if self.heard is not None:
+            self.heard()
+        return actions
 
 
 class Observed(Parts):

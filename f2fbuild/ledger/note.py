@@ -20,6 +20,7 @@ from f2fbuild.model.signing import SigningKey, verify
 from f2fbuild.model.vkey import KeyKind, VerifierKey, key_id
 
 _LINE_START = "— "
+_SPACE = re.compile(r"\s")
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f]")
 
 
@@ -124,4 +125,4 @@ def parse_line(line: str, *, where: str = "signature line") -> Signature:
 
 
 def _is_name(name: str) -> bool:
-    return bool(name) and "+" not in name and not any(c.isspace() for c in name)
+    return bool(name) and "+" not in name and not _SPACE.search(name)

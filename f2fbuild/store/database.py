@@ -134,8 +134,13 @@ class Database:
         self._check_caller()
         with _storage_errors(self._path):
             cursor = self._connection.execute(sql, bindings)
-            # A statement without a row has no description to ask for.
-            return [dict(zip((c[0] for c in cursor.get_description()), row, strict=True)) for row in cursor]
+            found: list[Row] = []
+            names: tuple[str, ...] = ()
+            for row in cursor:
+                # A statement without a row has no description to ask for.
+                names = names or tuple(column[0] for column in cursor.get_description())
+                found.append(dict(zip(names, row, strict=True)))
+            return found
 
     def row(self, sql: str, bindings: Bindings = ()) -> Row | None:
         """Return the first row of `rows`, or None."""
