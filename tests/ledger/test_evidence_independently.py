@@ -4,6 +4,7 @@ import itertools
 import struct
 import subprocess  # noqa: TID251 - the checker is run as an auditor runs it
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,10 +16,14 @@ from f2fbuild.ledger import evidence
 from f2fbuild.ledger.evidence.text import format_parts, parse_parts
 from f2fbuild.ledger.note import parse_note
 from f2fbuild.ledger.proof import parse_proof
+from f2fbuild.limits import ENVELOPE_BYTES
+from f2fbuild.model import statement
+from f2fbuild.model.envelope import unseal
+from f2fbuild.model.outcome import Product, Succeeded
 from f2fbuild.model.vkey import format_vkey
 from tests import checker, evidence_checker
 from tests.ledger.evidence_people import Node
-from tests.ledger.ledger_helpers import failure, naive_consistency, naive_root, product
+from tests.ledger.ledger_helpers import SOME, failure, naive_consistency, naive_root, product
 from tests.ledger.test_evidence_contradiction import ELM, OAK, contradiction, other_log
 from tests.ledger.test_evidence_framing import forgeries, recombined
 from tests.ledger.test_evidence_hidden import (
@@ -142,6 +147,46 @@ def test_a_witness_that_is_named_twice_makes_no_room_for_a_line_that_nobody_veri
     with pytest.raises(FormatError, match="twice"):
         evidence.check(file)
     assert theirs(file) is None
+
+
+def very_many(count: int, last: str) -> Succeeded:
+    """So many products, the last of which differs from result to result."""
+    names = [f"file-{number:05}" for number in range(count)]
+    made = [Product(kind="file", name=name, size=1, sha256=SOME, canonical=SOME) for name in names[:-1]]
+    digest = last * 64
+    return Succeeded(
+        products=(*made, Product(kind="file", name=names[-1], size=1, sha256=digest, canonical=digest))
+    )
+
+
+def side_of_many(node: Node, result: Succeeded) -> evidence.Side:
+    """The result in a real log, with the blob that its one subject names."""
+    entries = node.built(result)
+    assert max(map(len, entries)) <= ENVELOPE_BYTES
+    assert statement.decode(unseal(entries[3]).payload, blob_of(result)).result == result
+    return replace(node.side(entries), products=blob_of(result))
+
+
+def blob_of(result: Succeeded) -> bytes:
+    """The list as the page has it: canonical JSON of all subjects."""
+    subjects = [
+        {
+            "annotations": {"kind": one.kind, "size": one.size},
+            "digest": {"sha256": one.sha256},
+            "name": one.name,
+        }
+        for one in result.products
+    ]
+    return checker.canonical(subjects)
+
+
+def test_outcomes_with_40000_products_contradict_for_both() -> None:
+    a, b = (side_of_many(node, very_many(40_000, last)) for node, last in ((ELM, "a"), (OAK, "b")))
+    file = contradiction(a, b)
+    assert ours(file) == theirs(file) is not None
+    for products in (b"", b.products, a.products[:-1]):
+        spoilt = contradiction(replace(a, products=products), b)
+        assert (ours(spoilt), theirs(spoilt)) == (None, None)
 
 
 def test_it_runs_on_its_own(tmp_path: Path) -> None:
