@@ -14,6 +14,7 @@ import pytest
 
 from f2fbuild.api import ledger_replies, replies, requests
 from f2fbuild.ledger import entry
+from f2fbuild.ledger.cosigned import write_cosigned
 from f2fbuild.ledger.log import Log
 from f2fbuild.ledger.proof import parse_proof
 from f2fbuild.model.outcome import ClosingReason, Product, Succeeded
@@ -292,6 +293,21 @@ def test_a_policy(two: Home) -> None:
     assert (said.exit_code, said.stdout) == (0, "log x\nquorum none\n")
     assert two.run("ledger", "export", "robert", "--format", "tlog-policy").exit_code == 0
     assert two.run("ledger", "export", "robert", "oak", "--format", "tlog-policy").exit_code == 2
+
+
+def test_a_proof_has_the_lines_that_are_held_of_its_head(place: Home, kept: tuple[str, ...]) -> None:
+    directory, _, vkey = kept
+    proof, one = place.directory / "3.tlog-proof", place.directory / "3.entry"
+    note = (Path(directory) / "checkpoint").read_bytes()
+    lines = note + "— example.org/witness AAAAAAAAAAAAAAAA\n".encode()
+    write_cosigned(Path(directory), lines)
+    assert place.run("ledger", "proof", "write", "3", "--log", *kept, "-o", str(proof)).exit_code == 0
+    assert parse_proof(proof.read_bytes()).checkpoint == lines
+    one.write_bytes(place.run("ledger", "show", "3", "--entry", "--log", *kept).stdout_bytes)
+    assert place.run("ledger", "proof", "check", str(proof), str(one), "--vkey", vkey).exit_code == 0
+    write_cosigned(Path(directory), ALICE.head([b"another"]))
+    bare = place.run("ledger", "proof", "write", "3", "--log", *kept)
+    assert parse_proof(bare.stdout_bytes).checkpoint == note
 
 
 def test_a_proof_is_written_and_checked_without_a_log(place: Home, kept: tuple[str, ...]) -> None:

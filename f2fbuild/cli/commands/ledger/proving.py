@@ -1,5 +1,6 @@
 """`f2fbuild ledger proof`: that an entry is in a log, in one file that outlives the log's next heads."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -13,6 +14,7 @@ from f2fbuild.cli.files import new_file, read_bytes
 from f2fbuild.cli.main import command
 from f2fbuild.cli.output import Output, marked
 from f2fbuild.ledger.checkpoint import parse_log_vkey
+from f2fbuild.ledger.cosigned import read_cosigned
 from f2fbuild.ledger.entry import decode
 from f2fbuild.ledger.proof import format_proof, parse_proof, verify_proof
 from f2fbuild.model.envelope import unseal
@@ -36,11 +38,14 @@ def proof() -> None:
 def write_(output: Output, *, index: int, which: str, vkey: str, target: Path | None) -> None:
     """Write the proof that the entry INDEX is in the log, verified before it is written.
 
-    With `ledger show INDEX --entry` it is all that `ledger proof check` needs.
+    With `ledger show INDEX --entry` it is all that `ledger proof check` needs. The head in it has the
+    cosignatures that are held of it, if the log is this node's own: what `ledger export --format tlog-policy`
+    asks for.
     """
     kept, key = find(which, vkey)
     _, found = proved(kept, key, index)
-    text = format_proof(found)
+    note = read_cosigned(kept.directory, key, found.checkpoint)
+    text = format_proof(replace(found, checkpoint=note))
     if target is not None:
         with new_file(target) as file:
             file.write(text)
