@@ -9,7 +9,6 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
 
 import trio
 
@@ -18,45 +17,19 @@ from f2fbuild.audit.accusations import Accusation, Accusations
 from f2fbuild.audit.findings import Findings
 from f2fbuild.audit.found import DIVERGENCE, EQUIVOCATION, VIOLATION, Found
 from f2fbuild.audit.inspection import Inspector, side_of
+from f2fbuild.audit.others import Reach, Witness
 from f2fbuild.audit.overdue import Overdue
 from f2fbuild.audit.shown_heads import ShownHeads
 from f2fbuild.errors import F2FError, LedgerError, RemoteProtocolError
 from f2fbuild.ledger.checkpoint import parse_log_vkey
 from f2fbuild.ledger.evidence import format_divergence
-from f2fbuild.ledger.known import Known
 from f2fbuild.ledger.mirror import Fetch, Mirror
 from f2fbuild.ledger.monitor import Advanced, Equivocation, Older, Unchanged, Violation
 from f2fbuild.ledger.review import Broken, Reviewed, review
 from f2fbuild.model.friend import Friend
 from f2fbuild.model.vkey import VerifierKey
-from f2fbuild.net.exchange import Exchange
 from f2fbuild.net.ledger_messages import GetHead, GetLogResource, Head, NoHead
 from f2fbuild.net.log_resource import receive_resource
-from f2fbuild.net.messages import Request
-
-
-class Reach(Protocol):
-    """Friends as the auditor needs them."""
-
-    def find(self, peer: str) -> Friend | None:
-        """Return a friend by node id."""
-        ...
-
-    async def call(self, peer: str, request: Request) -> Exchange:
-        """Open an exchange; raises when there is no link."""
-        ...
-
-
-class Witness(Protocol):
-    """Who says of heads that they were seen."""
-
-    def known(self) -> Known:
-        """Return the cosigners whose lines are wanted with a head."""
-        ...
-
-    def followed(self, friend: Friend, note: bytes) -> None:
-        """Take note of a head that a friend's log was followed to, with the lines that came under it."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from f2fbuild.store.blobs import BlobStore
 
 
 class Reach:
-    """Fulfils `jobs.friends.Friends` and `audit.follow.Reach`."""
+    """Fulfils `jobs.friends.Friends` and `audit.others.Reach`."""
 
     def __init__(self, friendships: Friendships, peers: Peers, blobs: BlobStore) -> None:
         """Find friends in `friendships`, talk through `peers`, keep what is fetched in `blobs`."""

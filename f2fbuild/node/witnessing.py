@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class Witnessing:
-    """What a node needs to cosign, and to be cosigned; fulfils `audit.follow.Witness`."""
+    """What a node needs to cosign, and to be cosigned; fulfils `audit.others.Witness`."""
 
     def __init__(self, parts: "Parts", clock: Callable[[], int], tell: Callable[[str], None]) -> None:
         """Make nothing yet."""
