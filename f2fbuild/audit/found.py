@@ -9,6 +9,8 @@ CONTRADICTION = "self-contradiction"
 REPEATED_EPOCH = "repeated-epoch"
 HIDDEN_RESULT = "hidden-result"
 LEFT_OUT = "left-out"
+CONTRADICTED = "contradicted"
+"""Accuses nobody: a verdict stands against a result of this node, and its owner is told first."""
 
 SHARED = (EQUIVOCATION, CONTRADICTION, REPEATED_EPOCH, HIDDEN_RESULT)
 """Findings whose evidence is shown to friends: it convicts a log or an owner."""

@@ -14,7 +14,7 @@ from f2fbuild.audit.findings import Findings
 from f2fbuild.audit.found import CONTRADICTION, DIVERGENCE, Found
 from f2fbuild.errors import F2FError
 from f2fbuild.ledger.directory import LogDirectory
-from f2fbuild.ledger.entry import Outcome, read
+from f2fbuild.ledger.entry import Outcome, VerdictSummary, read
 from f2fbuild.ledger.evidence import Side, format_contradiction, format_divergence
 from f2fbuild.ledger.proof import format_proof
 from f2fbuild.model import statement
@@ -40,11 +40,15 @@ class Mirrored:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compared:
-    """What an inspector asks others: a mirror by its vkey, a products list by its digest, own orders."""
+    """What an inspector asks others: a mirror by its vkey, a products list by its digest, own orders.
+
+    `judged` is given every verdict that a friend's log holds.
+    """
 
     mirror: Callable[[str], LogDirectory | None]
     products: Callable[[str], bytes | None]
     ordered: Callable[[str], bool]
+    judged: Callable[[Friend, bytes], None]
 
 
 class Inspector:
@@ -73,6 +77,8 @@ class Inspector:
     def _read(self, friend: Friend, origin: str, start: int, entries: Sequence[bytes]) -> Iterable[Mirrored]:
         for idx, data in enumerate(entries, start):
             payload = read(data, friend.statement_key).payload
+            if isinstance(payload, VerdictSummary):
+                self._sources.judged(friend, payload.statement)
             if not isinstance(payload, Outcome):
                 continue
             built = self._statement(payload.statement)

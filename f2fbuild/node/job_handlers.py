@@ -16,6 +16,7 @@ from f2fbuild.jobs.lifecycle import JOB, OPEN, final
 from f2fbuild.jobs.queue import Assignment, Job
 from f2fbuild.jobs.replicas import AskMore, Enough, GiveUp, Wait
 from f2fbuild.jobs.submit import Wanted
+from f2fbuild.model.digest import long_id
 from f2fbuild.model.job import AssignmentState
 from f2fbuild.model.outcome import Product, Succeeded
 from f2fbuild.model.times import format_time
@@ -240,13 +241,20 @@ class JobHandlers:
     async def _divergences(self, _request: requests.ListDivergences) -> replies.Divergences:
         jobs = self._desk.queue.newest(1000)
         found = [self._diverged(job) for job in jobs if has_diverged(self._desk, job)]
-        return replies.Divergences(divergences=tuple(found))
+        return replies.Divergences(divergences=(*found, *reversed(self._parts.disputes.list())))
 
     async def _divergence(self, request: requests.GetDivergence) -> replies.Divergence:
+        told = [one for one in self._parts.disputes.list() if self._is_short_for(request.job, one.job)]
+        if told:
+            return told[-1]
         job = self._desk.queue.resolve(request.job)
         if not has_diverged(self._desk, job):
             raise UsageError("nobody disagreed on this job", where=request.job)
         return self._diverged(job)
+
+    @staticmethod
+    def _is_short_for(short: str, job: str) -> bool:
+        return bool(short) and (long_id(job).startswith(short.lower()) or job == short)
 
     def _diverged(self, job: Job) -> replies.Divergence:
         return divergence_view(self._desk, job, self._parts.findings.list())

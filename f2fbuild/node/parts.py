@@ -49,6 +49,7 @@ from f2fbuild.node import clock
 from f2fbuild.node.accusing import accuse, note_strikes
 from f2fbuild.node.certifying import Certifying
 from f2fbuild.node.copies import logs_in
+from f2fbuild.node.disputes import Disputes
 from f2fbuild.node.exchanges import Exchanges, Heard
 from f2fbuild.node.friendships import Friendships
 from f2fbuild.node.gossiping import Gossiping
@@ -348,8 +349,14 @@ class Parts(Kept):
             mirror=self._kept,
             products=self.products_list,
             ordered=self.desk.queue.has_ordered,
+            judged=self.disputes.heard,
         )
         return Inspector(self.database, self.findings, sources)
+
+    @cached_property
+    def disputes(self) -> Disputes:
+        """Verdicts against this node's own results."""
+        return Disputes(self.bench.tasks, self.findings, self.products_list)
 
     @cached_property
     def passing(self) -> Passing:

@@ -39,10 +39,16 @@ class Library:
         self.logs: dict[str, Log] = {}
         self.lists: dict[str, bytes] = {}
         self.ordered: set[str] = set()
+        self.judged: list[tuple[Friend, bytes]] = []
         self.inspector = Inspector(
             self.database,
             self.findings,
-            Compared(mirror=self.logs.get, products=self.lists.get, ordered=lambda key: key in self.ordered),
+            Compared(
+                mirror=self.logs.get,
+                products=self.lists.get,
+                ordered=lambda key: key in self.ordered,
+                judged=lambda friend, data: self.judged.append((friend, data)),
+            ),
         )
 
     def add(self, node: Node, entries: Sequence[bytes]) -> Log:

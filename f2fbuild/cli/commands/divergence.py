@@ -16,7 +16,10 @@ def divergence() -> None:
 @divergence.command("list")
 @command
 def list_(output: Output) -> None:
-    """List all divergences, newest first."""
+    """List all divergences, newest first.
+
+    First those of jobs that were ordered here, then verdicts of friends against results of this node.
+    """
     with client() as api:
         found = api.call(requests.ListDivergences(), replies.Divergences)
     if output.json:
