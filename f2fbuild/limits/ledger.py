@@ -48,7 +48,8 @@ EVIDENCE_BYTES = 44 * MIB
 """Bytes of an evidence file: two product lists of 16 MiB in base64 at the very worst, a few kB as a rule."""
 
 EVIDENCE_SHOWN_BYTES = 512 * KIB
-"""Bytes of evidence shown to friends: what convicts has a few kB as a rule; larger files stay here."""
+"""Bytes of evidence shown to friends: what convicts has a few kB as a rule. Larger files stay here: only a
+hidden result in a busy log has as much, and whoever follows that log finds it by himself."""
 
 EVIDENCE_HOPS = 3
 """Friends that evidence travels through: as many as a head does, so who hears of a log hears of its fork."""

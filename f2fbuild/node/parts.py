@@ -5,11 +5,9 @@ needs themselves; where two know each other, one takes a function that looks the
 Nothing is started here.
 """
 
-import os
 import random
 import secrets
 from functools import cached_property
-from pathlib import Path
 
 from f2fbuild import limits
 from f2fbuild.audit.accusations import Accusations
@@ -57,6 +55,7 @@ from f2fbuild.node.guarding import Guard
 from f2fbuild.node.kept import Kept
 from f2fbuild.node.neighbours import Neighbours
 from f2fbuild.node.passing import Judgement, Passing
+from f2fbuild.node.places import free_disk, private_place
 from f2fbuild.node.reach import Reach
 from f2fbuild.node.reminding import Reminding
 from f2fbuild.node.renewing import Renewing
@@ -64,7 +63,6 @@ from f2fbuild.node.roles import AuditorExchanges
 from f2fbuild.node.strangers import Strangers
 from f2fbuild.node.tidying import Tidying
 from f2fbuild.node.witnessing import Witnessing
-from f2fbuild.store.files import private_directory
 from f2fbuild.trust.keyring import Keyring
 
 
@@ -153,8 +151,8 @@ class Parts(Kept):
             blobs=self.blobs,
             access=self.access,
             changes=self.changes,
-            logs=_directory(self.paths.state / "tasks"),
-            work=_directory(self.paths.state / "work"),
+            logs=private_place(self.paths.state / "tasks"),
+            work=private_place(self.paths.state / "work"),
             clock=self._needs.clock,
             random=secrets.token_bytes,
             tell=self._needs.tell,
@@ -190,7 +188,7 @@ class Parts(Kept):
         capacity = Capacity(
             slots=builder.slots,
             waiting=builder.waiting,
-            free_disk=lambda: _free_disk(self.paths.cache),
+            free_disk=lambda: free_disk(self.paths.cache),
             disk_needed=builder.disk_mib * limits.MIB,
             embargo=builder.embargo_days * 86_400,
         )
@@ -226,7 +224,7 @@ class Parts(Kept):
             blobs=self.blobs,
             access=self.access,
             changes=self.changes,
-            logs=_directory(self.paths.state / "jobs"),
+            logs=private_place(self.paths.state / "jobs"),
             patience=self.settings.jobs.patience_seconds,
             clock=self._needs.clock,
             random=secrets.token_bytes,
@@ -393,14 +391,3 @@ class Parts(Kept):
             return self.follower.mirror(friend)
         except F2FError:
             return None
-
-
-def _directory(path: Path) -> Path:
-    private_directory(path)
-    return path
-
-
-def _free_disk(path: Path) -> int:
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    facts = os.statvfs(path)
-    return facts.f_bavail * facts.f_frsize
