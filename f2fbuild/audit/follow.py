@@ -273,9 +273,8 @@ class Follower:
     async def _compare(self, friend: Friend, note: bytes) -> None:
         """Put the head of a proof to the copy. Containment: a head that its author does not serve waits."""
         mirror = self.mirror(friend)
-        with trio.move_on_after(limits.FOLLOW_SECONDS):
-            with contextlib.suppress(F2FError):
-                await self.take(friend, note, self._fetch_from(friend.node_id, mirror))
+        with trio.move_on_after(limits.FOLLOW_SECONDS), contextlib.suppress(F2FError):
+            await self.take(friend, note, self._fetch_from(friend.node_id, mirror))
         self._shown.compared(friend, note, mirror.size)
 
     async def _take_offered(self, offer: _Offer, nursery: trio.Nursery) -> None:
