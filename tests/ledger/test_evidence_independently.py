@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from f2fbuild.errors import F2FError, FormatError
+from f2fbuild.errors import F2FError, FormatError, LedgerError
 from f2fbuild.ledger import evidence
 from f2fbuild.ledger.evidence.text import format_parts, parse_parts
 from f2fbuild.ledger.note import parse_note
@@ -198,3 +198,21 @@ def test_it_runs_on_its_own(tmp_path: Path) -> None:
         command = [sys.executable, evidence_checker.__file__, str(path)]
         run = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
         assert (run.returncode, run.stdout[: len(word)], run.stderr) == (code, word, "")
+
+
+def test_more_parts_than_any_kind_has_are_not_looked_at() -> None:
+    file = format_parts("equivocation", {f"part-{number}": b"x" for number in range(17)})
+    assert theirs(file) is None
+    with pytest.raises(FormatError, match="more than 16 parts"):
+        evidence.check(file)
+
+
+def test_a_certificate_binds_no_other_log_than_it_names() -> None:
+    """Entry 0 of a log of his own, in which somebody put the certificate of another epoch's log."""
+    moved = Node("A", 1)
+    moved.log = Node("A", 1, epoch=1).log
+    entries = ELM.built(product(b"x"))
+    file = contradiction(ELM.side(ELM.built(failure())), moved.side(entries))
+    assert theirs(file) is None
+    with pytest.raises(LedgerError, match="of another log"):
+        evidence.check(file)
