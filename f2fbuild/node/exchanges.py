@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 
 import trio
 
+from f2fbuild import limits
 from f2fbuild.errors import F2FError, FormatError
 from f2fbuild.jobs.bench import Bench
 from f2fbuild.jobs.challenges import Challenged
@@ -47,7 +48,6 @@ from f2fbuild.net.messages import (
     HaveBlobs,
     JobCancelled,
     NoJob,
-    OfferAccepted,
     OfferJob,
     OfferRefused,
     RefusalSeen,
@@ -136,11 +136,16 @@ class Exchanges:
             await exchange.send(Failure(code="not-a-friend", detail=""))
             return
         sender = Sender(node_id=peer, statement_key=friend.statement_key)
-        answer = await self._intake.consider(sender, request.offer)
+        answer = None
+        # What is in the log is owed: a link that breaks now must not leave it to nobody.
+        with trio.move_on_after(limits.OFFER_ANSWER_SECONDS, shield=True):
+            answer = await self._intake.consider(sender, request.offer)
+            self._fulfilment.wake()
+        if answer is None:
+            await exchange.send(Failure(code="no-time", detail="the log cannot be written now"))
+            return
         await exchange.send(answer)
         match answer:
-            case OfferAccepted():
-                self._fulfilment.wake()
             case OfferRefused(reason=reason, rule=rule, detail=detail):
                 words = ": ".join(part for part in (reason, rule, detail) if part)
                 self._friendships.note_refused_offer(peer, words)
