@@ -271,11 +271,11 @@ class Follower:
         return fetch
 
     async def _compare(self, friend: Friend, note: bytes) -> None:
-        """Put the head of a proof to the copy. Containment: a head that its author does not serve waits."""
-        mirror = self.mirror(friend)
+        """Put the head of a proof to the copy. Containment: what is not served; a copy that is damaged."""
         with trio.move_on_after(limits.FOLLOW_SECONDS), contextlib.suppress(F2FError):
-            await self.take(friend, note, self._fetch_from(friend.node_id, mirror))
-        self._shown.compared(friend, note, mirror.size)
+            await self.take(friend, note, self._fetch_from(friend.node_id, self.mirror(friend)))
+        with contextlib.suppress(F2FError):
+            self._shown.compared(friend, note, self.mirror(friend).size)
 
     async def _take_offered(self, offer: _Offer, nursery: trio.Nursery) -> None:
         """Take in a head from somebody else than its author. Containment: what he does not have or spoils."""

@@ -16,6 +16,7 @@ from f2fbuild.audit.overdue import Overdue
 from f2fbuild.errors import F2FError, LedgerError, RemoteProtocolError, StorageError
 from f2fbuild.ledger import entry, evidence
 from f2fbuild.ledger.log import Log
+from f2fbuild.ledger.proof import format_proof
 from f2fbuild.model.digest import sha256_hex
 from f2fbuild.model.friend import Friend
 from f2fbuild.model.svr import decode_result
@@ -289,6 +290,21 @@ async def test_a_friend_that_never_answers_costs_its_turn_only(
     carol.parts.neighbours.log_grew()
     await until(lambda: mirrored(alice, carol) == 2)
     assert mirrored(alice, bob) == 1
+
+
+async def test_a_damaged_copy_costs_its_own_comparison_only(scene: Scene) -> None:
+    alice, bob, carol = await scene.cast("alice", "bob", "carol")
+    await until(lambda: mirrored(alice, bob) == mirrored(alice, carol) == 1)
+    friend = alice.parts.friendships.resolve("bob")
+    await alice.stop()
+    (alice.parts.follower.directory(friend) / "checkpoint").write_bytes(b"not a note\n")
+    alice = await scene.start("alice")
+    await alice.parts.peers.wait_connected(carol.id)
+    alice.parts.follower.compare(friend, format_proof(bob.parts.log.inclusion(0)))
+    carol.parts.log.append(bob_writes(carol, acceptance()))
+    carol.parts.neighbours.log_grew()
+    await until(lambda: mirrored(alice, carol) == 2)
+    assert bob.id not in {one.node for one in findings(alice)}, "a damaged copy accuses nobody"
 
 
 async def test_a_contradiction_becomes_evidence(scene: Scene) -> None:
