@@ -218,6 +218,8 @@ class Exchanges:
         """Return this node's own log, or its copy of another whose node's certificate is held here."""
         if origin == self._log.key.name:
             return self._log if self._bench.journal.telling else None
+        if (before := self._gossiping.earlier().get(origin)) is not None:
+            return before
         author = self._gossiping.author(origin)
         try:
             return None if author is None else self._follower.kept(author.vkey)

@@ -71,6 +71,7 @@ class Gossiping:
         }
         self.follower = parts.follower
         self.author = parts.author
+        self.earlier = parts.earlier.own
         self.follower.on_taken(self._taken)
         self.proving = Proving(parts)
 

@@ -76,6 +76,7 @@ async def _start(parts: Parts, nursery: trio.Nursery, needs: Needs) -> None:
         parts.neighbours.run,
         parts.gossiping.run,
         parts.follower.run,
+        parts.earlier.run,
         parts.witnessing.cosigning.run,
         parts.witnessing.returning.run,
         parts.witnessing.outside.run,

@@ -42,6 +42,7 @@ class Neighbours:
         self._arrived.add(peer)
         self._unaware.add(peer)
         self._parts.follower.want(peer)
+        self._parts.earlier.want(peer)
         self._remember(peer)
         self._parts.passing.wake()
         self._parts.witnessing.returning.wake()

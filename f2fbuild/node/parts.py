@@ -48,6 +48,7 @@ from f2fbuild.node.accusing import accuse, note_strikes
 from f2fbuild.node.certifying import Certifying
 from f2fbuild.node.copies import logs_in
 from f2fbuild.node.disputes import Disputes
+from f2fbuild.node.earlier import Earlier
 from f2fbuild.node.exchanges import Exchanges, Heard
 from f2fbuild.node.friendships import Friendships
 from f2fbuild.node.gossiping import Gossiping
@@ -167,7 +168,7 @@ class Parts(Kept):
             self.blobs,
             keeping=Keeping(seconds=ledger.keep_days * 86_400, size=ledger.keep_mib * limits.MIB),
             mirrors=self._copies,
-            friends=lambda: [friend for friend, _, _ in self.friendships.all()],
+            friends=lambda: [*(one for one, _, _ in self.friendships.all()), *self.earlier.of_friends()],
             clock=self._needs.clock,
             tell=self._needs.tell,
         )
@@ -295,7 +296,13 @@ class Parts(Kept):
             lambda: self.follower,
             clock=self._needs.clock,
             tell=self._needs.tell,
+            ended=lambda peer: self.earlier.want(peer),
         )
+
+    @cached_property
+    def earlier(self) -> Earlier:
+        """Logs of earlier epochs."""
+        return Earlier(self, self._stack, self._needs.tell)
 
     @cached_property
     def certifying(self) -> Certifying:

@@ -50,11 +50,14 @@ class Renewing:
         *,
         clock: Callable[[], int],
         tell: Callable[[str], None],
+        ended: Callable[[str], None],
     ) -> None:
         """Keep certificates in `friendships` and what is wrong with them in `findings`.
 
-        `follower` has the copies of logs; `clock` returns unix seconds; `tell` is given words for the owner.
+        `follower` has the copies of logs; `clock` returns unix seconds; `tell` is given words for the owner;
+        `ended` hears whose log was replaced by that of a new epoch.
         """
+        self._ended = ended
         self._friendships = friendships
         self._findings = findings
         self._follower = follower
@@ -99,6 +102,8 @@ class Renewing:
             await self._examine(held.certificate, offered.certificate)
         await self._friendships.renew(held, offered)
         self._follower().want(offered.certificate.node_id)
+        if what is Renewal.NEW_EPOCH:
+            self._ended(offered.certificate.node_id)
         return CertificateSeen()
 
     def _accuse(self, held: CertificateFile, offered: CertificateFile) -> None:

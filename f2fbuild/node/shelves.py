@@ -1,4 +1,4 @@
-"""Which logs this node serves to everybody: its own, and friends' when its owner said so."""
+"""Which logs this node serves to everybody: its own of all epochs, and friends' when its owner said so."""
 
 from f2fbuild.ledger.carried import digits
 from f2fbuild.ledger.checkpoint import parse_log_vkey
@@ -12,6 +12,8 @@ def shelf_of(parts: Parts) -> Shelf:
 
     def logs() -> dict[str, Shelved]:
         found = {digits(own): Shelved(directory=parts.log_directory, key=own, own=True)}
+        for log in parts.earlier.own().values():
+            found[digits(log.key)] = Shelved(directory=log.directory, key=log.key, own=True)
         if parts.settings.ledger.serve_mirrors:
             for friend, _, _ in parts.friendships.all():
                 key = parse_log_vkey(friend.vkey)

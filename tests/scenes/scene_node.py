@@ -182,6 +182,7 @@ async def live(
             parts.neighbours.run,
             parts.gossiping.run,
             parts.follower.run,
+            parts.earlier.run,
             parts.guard.run,
             partial(fulfil, parts),
             parts.conductor.run,

@@ -98,7 +98,7 @@ async def build(alice: SceneNode, builder: SceneNode, text: str) -> None:
     assert (await alice.finish(job)).state == "succeeded"
     log = builder.parts.log
     # The builder announces its heads, and those of a friend are taken at once.
-    await until(lambda: copy(alice, friend(alice, builder).vkey).head == log.head)
+    await until(lambda: alice.parts.follower.mirror(friend(alice, builder)).head == log.head)
 
 
 async def test_friends_learn_of_a_new_epoch_and_build_on(scene: Scene) -> None:
