@@ -148,7 +148,7 @@ def _gossipsub(messages: int) -> dict[str, float]:
         return {}
     program = Path(__file__).with_name("gossipsub_hosts.py")
     command = [python, program, NODES, _HEAD_BYTES, messages, *CHORDS]
-    done = subprocess.run(list(map(str, command)), capture_output=True, check=True, text=True)
+    done = subprocess.run(list(map(str, command)), stdout=subprocess.PIPE, check=True, text=True)
     said = json.loads(done.stdout.splitlines()[-1])
     arrived = [one for one in said if one is not None]
     walls, processor = zip(*arrived, strict=True)
