@@ -246,7 +246,21 @@ class Gossiping:
             there = sorted(self._boxes)
             chosen = random.sample(there, min(limits.SWAP_FRIENDS, len(there)))
             self._happen(talk.Tick(chosen=tuple(chosen)))
+            self._pull_again()
             self._save(there)
+
+    def _pull_again(self) -> None:
+        """Have entries fetched that did not come when their head did: who showed it had none yet, or went."""
+        for friend, _, _ in self._parts.friendships.all():
+            known = self._machine.head(_log(friend))
+            copy = self._parts.mirrored(friend)
+            if known is None or known.frozen or copy is None or copy.size >= known.have.size:
+                continue
+            if friend.node_id in self._boxes:
+                self.follower.want(friend.node_id)
+            elif holders := self._machine.holders(known.have):
+                (peer,) = random.sample(holders, 1)
+                self.follower.want_from(friend, peer, known.note)
 
     async def _empty(self, peer: str, box: _Outbox) -> None:
         try:

@@ -252,7 +252,12 @@ async def test_entries_of_a_friend_who_is_away_come_from_a_friend_of_both(scene:
     assert mallory.parts.follower.mirror(friend).checkpoint() == head
 
 
-async def test_who_shows_a_head_and_still_fetches_its_entries_is_asked_again(scene: Scene) -> None:
+@pytest.mark.parametrize("tries", [0, limits.OFFER_TRIES])
+async def test_who_shows_a_head_and_still_fetches_its_entries_is_asked_again(
+    scene: Scene, tries: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Soon, as long as there is hope; and in the rounds of swapping for ever."""
+    monkeypatch.setattr(limits, "OFFER_TRIES", tries)
     alice = await scene.start("alice")
     bob = await scene.start("bob")
     friend = bob.parts.friendships.find(alice.id)

@@ -109,6 +109,12 @@ class Gossip:
         """Return what is known of a log."""
         return self._logs.get(log)
 
+    def holders(self, have: Have) -> list[str]:
+        """Return which friends that are here have this head or a later one, by the shortest way first."""
+        held = [(book.holds(have.log), peer) for peer, book in self._linked.items() if book.speaks]
+        ways = [(theirs.hops, peer) for theirs, peer in held if theirs and theirs.size >= have.size]
+        return [peer for _, peer in sorted(ways)]
+
     def __len__(self) -> int:
         return len(self._logs)
 
@@ -147,13 +153,9 @@ class Gossip:
     def _find_parent(self, known: Known) -> None:
         """Let another friend tell of a log, one who has its head by the shortest way."""
         known.parent = ""
-        ways = [
-            (theirs.hops, peer)
-            for peer, book in self._linked.items()
-            if book.speaks and (theirs := book.holds(known.have.log)) and theirs.size >= known.have.size
-        ]
-        if ways and known.have.log != self.own:
-            known.parent = min(ways)[1]
+        holders = self.holders(known.have)
+        if holders and known.have.log != self.own:
+            known.parent = holders[0]
             self._tunes[known.parent][0].append(known.have.log)
 
     def _leave(self, event: talk.Left, now: float) -> None:
