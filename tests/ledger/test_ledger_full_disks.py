@@ -47,8 +47,8 @@ class Full:
 
 
 @pytest.fixture
-def full(small_disk: Path) -> Full:
-    return Full(small_disk)
+def full(store_disk: Path) -> Full:
+    return Full(store_disk)
 
 
 # --- mirrors ------------------------------------------------------------------------------------------
@@ -57,7 +57,7 @@ def full(small_disk: Path) -> Full:
 @pytest.mark.parametrize("point", COMMIT_POINTS[:3])
 @pytest.mark.parametrize("followed", [0, 3])
 async def test_a_mirror_stays_as_it_was(
-    tmp_path: Path, small_disk: Path, full: Full, point: str, followed: int
+    tmp_path: Path, store_disk: Path, full: Full, point: str, followed: int
 ) -> None:
     log = Log.create(tmp_path / "alice", ALICE.log)
     filling: list[str] = []
@@ -66,7 +66,7 @@ async def test_a_mirror_stays_as_it_was(
         if filling and filling[0] == name:
             full.fill()
 
-    mirror = Mirror.open(small_disk / "mirror", ALICE.vkey, on_commit_point=on_commit_point)
+    mirror = Mirror.open(store_disk / "mirror", ALICE.vkey, on_commit_point=on_commit_point)
     log.append(entries(0, followed))
     await mirror.update(log.checkpoint(), serve(log))
     log.append(entries(followed, 300))
@@ -79,17 +79,17 @@ async def test_a_mirror_stays_as_it_was(
     assert isinstance(await mirror.update(log.checkpoint(), serve(log)), monitor.Advanced)
     assert mirror.entries(0, mirror.size) == entries(0, followed + 300)
     assert verify(mirror.directory, ALICE.vkey, hashes_only=True).problems == ()
-    assert not list(small_disk.rglob("*.tmp"))
+    assert not list(store_disk.rglob("*.tmp"))
     mirror.close()
 
 
 async def test_a_fork_that_could_not_be_kept_is_found_again(
-    tmp_path: Path, small_disk: Path, full: Full
+    tmp_path: Path, store_disk: Path, full: Full
 ) -> None:
     log = Log.create(tmp_path / "alice", ALICE.log)
     log.append(entries(0, 9))
     other = forked(log, 9)
-    mirror = Mirror.open(small_disk / "mirror", ALICE.vkey)
+    mirror = Mirror.open(store_disk / "mirror", ALICE.vkey)
     await mirror.update(log.checkpoint(), serve(log))
     full.fill()
     with pytest.raises(StorageError, match="No space left"):
@@ -100,16 +100,16 @@ async def test_a_fork_that_could_not_be_kept_is_found_again(
     full.make_room()
     assert isinstance(await mirror.update(other.checkpoint(), serve(other)), monitor.Equivocation)
     mirror.close()
-    with Mirror.open(small_disk / "mirror", ALICE.vkey) as again:
+    with Mirror.open(store_disk / "mirror", ALICE.vkey) as again:
         assert again.evidence
 
 
 async def test_nothing_is_pruned_unless_that_can_be_written_down(
-    tmp_path: Path, small_disk: Path, full: Full
+    tmp_path: Path, store_disk: Path, full: Full
 ) -> None:
     log = Log.create(tmp_path / "alice", ALICE.log)
     log.append(entries(0, 800))
-    mirror = Mirror.open(small_disk / "mirror", ALICE.vkey)
+    mirror = Mirror.open(store_disk / "mirror", ALICE.vkey)
     await mirror.update(log.checkpoint(), serve(log))
     full.fill()
     with pytest.raises(StorageError, match="No space left"):
@@ -120,7 +120,7 @@ async def test_nothing_is_pruned_unless_that_can_be_written_down(
     full.fill()
     with pytest.raises(StorageError, match="No space left"):
         await mirror.restore(serve(log))
-    assert (small_disk / "mirror" / PRUNED).read_text() == "3"
+    assert (store_disk / "mirror" / PRUNED).read_text() == "3"
     full.make_room()
     await mirror.restore(serve(log))
     assert mirror.entries(0, 800) == entries(0, 800)
@@ -130,10 +130,10 @@ async def test_nothing_is_pruned_unless_that_can_be_written_down(
 # --- cosigners and what others cosigned ---------------------------------------------------------------
 
 
-def test_a_cosigner_signs_nothing_that_it_could_not_store(small_disk: Path, full: Full) -> None:
+def test_a_cosigner_signs_nothing_that_it_could_not_store(store_disk: Path, full: Full) -> None:
     """However the pages of the store fall, what was said is what is stored, and it goes on."""
     said = 1
-    with Database.open(small_disk / "rows" / "node.sqlite", MIGRATIONS) as database:
+    with Database.open(store_disk / "rows" / "node.sqlite", MIGRATIONS) as database:
         cosigner = Cosigner(database, CosignerRole.WITNESS, WITNESS, lambda: NOW)
         assert isinstance(cosigner.add(ask(0, 1), [ALICE.vkey]), Cosignature)
         full.fill()
@@ -143,7 +143,7 @@ def test_a_cosigner_signs_nothing_that_it_could_not_store(small_disk: Path, full
         (kept,) = cosigner.all()
         assert kept.witnessed.head.size == said
         assert says(cosigner, said)
-    with Database.open(small_disk / "rows" / "node.sqlite", MIGRATIONS) as database:
+    with Database.open(store_disk / "rows" / "node.sqlite", MIGRATIONS) as database:
         (kept,) = Cosigner(database, CosignerRole.WITNESS, WITNESS, lambda: NOW).all()
         assert kept.witnessed.head.size == said + 1
 
@@ -156,13 +156,13 @@ def says(cosigner: Cosigner, old: int) -> bool:
         return False
 
 
-def test_cosignatures_that_do_not_fit_are_none(small_disk: Path, full: Full, tmp_path: Path) -> None:
+def test_cosignatures_that_do_not_fit_are_none(store_disk: Path, full: Full, tmp_path: Path) -> None:
     with Database.open(tmp_path / "rows" / "node.sqlite", MIGRATIONS) as other:
         witness = Cosigner(other, CosignerRole.WITNESS, WITNESS, lambda: NOW)
         said = [witness.add(ask(size - 1, size), [ALICE.vkey]) for size in range(1, len(STORY))]
     heads = [open_checkpoint(ALICE.head(STORY[:size]), ALICE.vkey) for size in range(1, len(STORY))]
     kept = 0
-    with Database.open(small_disk / "rows" / "node.sqlite", MIGRATIONS) as database:
+    with Database.open(store_disk / "rows" / "node.sqlite", MIGRATIONS) as database:
         collected = Collected(database)
         full.fill()
         while holds(collected, heads[kept], said[kept]):
@@ -186,9 +186,9 @@ def holds(collected: Collected, head: Checkpoint, said: Cosignature | Refused) -
 # --- what is remembered of one's own log --------------------------------------------------------------
 
 
-def test_a_head_that_cannot_be_remembered_is_not_signed(tmp_path: Path, small_disk: Path, full: Full) -> None:
+def test_a_head_that_cannot_be_remembered_is_not_signed(tmp_path: Path, store_disk: Path, full: Full) -> None:
     """The state directory is on a disk of its own, as it should be, and that one is full."""
-    memory = HeadMemory(small_disk / "heads", ALICE.origin)
+    memory = HeadMemory(store_disk / "heads", ALICE.origin)
     with Log.create(tmp_path / "log", ALICE.log, remember=memory.remember) as log:
         full.fill()
         with pytest.raises(StorageError, match="No space left"):
@@ -198,7 +198,7 @@ def test_a_head_that_cannot_be_remembered_is_not_signed(tmp_path: Path, small_di
         full.make_room()
         log.append(entries(0, 5))
         check_whole(log, entries(0, 5))
-        assert HeadMemory(small_disk / "heads", ALICE.origin).remembered == memory.remembered is not None
+        assert HeadMemory(store_disk / "heads", ALICE.origin).remembered == memory.remembered is not None
 
 
 LIMITED = """
