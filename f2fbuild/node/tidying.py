@@ -4,7 +4,7 @@ What goes and what stays for ever is stated in docs/reference/retention.md.
 """
 
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable, Mapping
 
 import trio
 
@@ -66,11 +66,12 @@ class Tidying:
         await self._forgetting.round()
         before = self._clock() - limits.PARTIAL_DAYS * 86_400
         await trio.to_thread.run_sync(self._blobs.drop_partials_before, before)
-        await trio.to_thread.run_sync(self._prune)
-
-    def _prune(self) -> None:
+        # Rows are read before the thread begins: there it could meet another task's transaction.
         mirrors = {mirror.key.name: mirror for mirror in self._mirrors()}
         followed = {parse_log_vkey(friend.vkey).name for friend in self._friends()}
+        await trio.to_thread.run_sync(self._prune, mirrors, followed)
+
+    def _prune(self, mirrors: Mapping[str, Mirror], followed: Container[str]) -> None:
         copies = [_kept(mirror, followed=origin in followed) for origin, mirror in mirrors.items()]
         for origin in to_prune(copies, self._keeping, self._clock()):
             mirrors[origin].prune()

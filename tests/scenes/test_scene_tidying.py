@@ -1,6 +1,7 @@
 """What real nodes forget, and what they keep: logs of former friends, old products, interrupted transfers."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,8 @@ from f2fbuild.ledger.proof import format_proof, parse_proof, verify_proof
 from f2fbuild.net.ledger_messages import GetLogResource, NoLogResource
 from f2fbuild.net.messages import NoBlob, WantBlob
 from f2fbuild.node.copies import logs_in
-from tests.scenes.scene_node import Scene, SceneNode, until
+from f2fbuild.store.database import Row
+from tests.scenes.scene_node import PATIENCE, Scene, SceneNode, until
 from tests.scenes.scene_talk import ask
 
 MONTH = limits.ARTIFACT_DAYS * 86_400
@@ -54,9 +56,14 @@ async def test_a_bundle_that_was_pruned_is_absent_for_friends(scene: Scene) -> N
     friend = alice.parts.friendships.find(bob.id)
     assert friend is not None
     await until(lambda: alice.parts.follower.mirror(friend).size == bob.parts.log.size)
-    alice.parts.follower.mirror(friend).prune()
-    request = GetLogResource(origin=bob.parts.log.key.name, path="tile/entries/001")
-    assert isinstance(await ask(bob, alice, request), NoLogResource)
+    origin, reviewed = bob.parts.identity.origin, alice.parts.follower._reviewed
+    await until(lambda: origin in reviewed and reviewed[origin].size == bob.parts.log.size)
+    request = GetLogResource(origin=origin, path="tile/entries/001")
+    with trio.fail_after(PATIENCE):
+        alice.parts.follower.mirror(friend).prune()
+        while not isinstance(await ask(bob, alice, request), NoLogResource):
+            # A head that was still on its way has made it whole again.
+            alice.parts.follower.mirror(friend).prune()
     # Followed again, it is whole again.
     lengthen(bob, 1, start=800)
     await until(lambda: alice.parts.follower.mirror(friend).pruned == 0)
@@ -92,6 +99,24 @@ async def test_an_interrupted_transfer_goes_after_a_week(scene: Scene) -> None:
         path.name[:2] for path in Path(alice.paths.blobs / "partial").iterdir() if path.suffix != ".leaves"
     ]
     assert left == ["0b"]
+
+
+async def test_rows_are_read_by_no_thread(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread could meet the transaction of another task, which is refused."""
+    alice, bob = await scene.cast("alice", "bob")
+    friend = alice.parts.friendships.find(bob.id)
+    assert friend is not None
+    await until(lambda: alice.parts.follower.mirror(friend).size == 1)
+    rows, asked = alice.parts.database.rows, []
+
+    def note(sql: str, bindings: Sequence[str | int | bytes | None] = ()) -> list[Row]:
+        asked.append(trio.lowlevel.in_trio_task())
+        return rows(sql, bindings)
+
+    monkeypatch.setattr(alice.parts.database, "rows", note)
+    await alice.parts.tidying.round()
+    assert asked
+    assert all(asked)
 
 
 async def test_a_disk_that_refuses_is_told_and_the_node_lives_on(
