@@ -146,9 +146,13 @@ async def test_a_slow_reader_does_not_slow_a_fast_one() -> None:
 
 async def test_a_ping_passes_bulk() -> None:
     async with linked(settings(), settings(answers)) as (alice, _), trio.open_nursery() as nursery:
-        nursery.start_soon(read_all, await alice.open(BULK))
+        bulk = await alice.open(BULK)
+        first = await bulk.expect(BlobChunk)
+        nursery.start_soon(read_all, bulk)
         for _ in range(5):
             await alice.ping()
+        assert first.index == 0
+        assert not bulk._stream._finished_there, "all of it went first"  # type: ignore[attr-defined]
         nursery.cancel_scope.cancel()
 
 

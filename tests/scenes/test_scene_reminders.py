@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+import pytest
 import trio
 
+from f2fbuild import limits
 from f2fbuild.audit.found import HIDDEN_RESULT, Finding
 from f2fbuild.ledger import evidence
 from f2fbuild.ledger.cosignature import Cosignature, cosign
@@ -100,8 +102,21 @@ async def test_who_comes_back_and_has_closed_it_is_asked_first(scene: Scene) -> 
     assert await alice.parts.follower.owed(friend) == ()
 
 
-async def test_the_clock_is_looked_at_again_and_again(scene: Scene, nursery: trio.Nursery) -> None:
+async def test_the_clock_is_looked_at_again_and_again(
+    scene: Scene, nursery: trio.Nursery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "REMIND_SECONDS", 0.05)
     alice, _mallory = await accepted_and_gone(scene)
-    alice.watch.ahead = HIDDEN_GRACE_SECONDS + 2 * DAY
+    rounds, round_once = 0, alice.parts.reminding.round
+
+    async def count() -> None:
+        nonlocal rounds
+        await round_once()
+        rounds += 1
+
+    monkeypatch.setattr(alice.parts.reminding, "round", count)
     nursery.start_soon(alice.parts.reminding.run)
+    await until(lambda: rounds > 0)
+    assert hidden(alice) == [], "nothing is due yet"
+    alice.watch.ahead = HIDDEN_GRACE_SECONDS + 2 * DAY
     await until(lambda: bool(hidden(alice)))
