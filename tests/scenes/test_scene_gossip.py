@@ -4,18 +4,14 @@ alice - bob - carol - dave - mallory - alice
 """
 
 from collections.abc import Iterator
-from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import trio
 
 from f2fbuild import limits
 from f2fbuild.audit.found import EQUIVOCATION, Finding
 from f2fbuild.errors import RemoteProtocolError
 from f2fbuild.ledger import entry, evidence
-from f2fbuild.ledger.checkpoint import open_checkpoint
 from f2fbuild.ledger.gossip import talk
 from f2fbuild.ledger.log import Log
 from f2fbuild.ledger.mirror import Mirror
@@ -40,31 +36,15 @@ from f2fbuild.trust.policy import Right
 from tests.ledger.ledger_helpers import ALICE as STRANGER
 from tests.ledger.ledger_helpers import acceptance
 from tests.scenes.scene_node import Scene, SceneNode, until
+from tests.scenes.scene_ring import RING, forget, heard, make_ring, write
 from tests.scenes.scene_talk import ask
-from tests.scenes.scene_town import NAMES, Town, _card, _found, _friendships
-from tests.trust.trust_people import person
-
-RING = ("alice", "bob", "carol", "dave", "mallory")
+from tests.scenes.scene_town import Town, _card
 
 
 @pytest.fixture(scope="session")
 def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
-    directory = tmp_path_factory.mktemp("ring")
-    with ExitStack() as stack:
-        people = {name: stack.enter_context(person(name.capitalize())) for name in NAMES}
-        town = Town(people=people, directory=directory)
-        for name in RING:
-            _found(town, name)
-        trio.run(_befriend, town)
-        yield town
-
-
-async def _befriend(town: Town) -> None:
-    with ExitStack() as stack:
-        known = {name: _friendships(town, name, stack) for name in RING}
-        for one, other in zip(RING, (*RING[1:], RING[0]), strict=True):
-            for name, friend in ((one, other), (other, one)):
-                await known[name].admit(_card(town, friend), frozenset({Right.LEDGER}), friend, certify=True)
+    with make_ring(tmp_path_factory.mktemp("ring")) as made:
+        yield made
 
 
 def without(*names: str) -> dict[str, object]:
@@ -77,20 +57,8 @@ def without(*names: str) -> dict[str, object]:
     return {"alter": alter}
 
 
-def heard(node: SceneNode, author: SceneNode) -> int:
-    """The size of an author's log as a node has heard of it."""
-    note = node.parts.gossiping.head(author.parts.identity.origin)
-    return open_checkpoint(note, author.parts.log.key).size if note else 0
-
-
 def forks(node: SceneNode) -> list[Finding]:
     return [found for found in node.parts.findings.list() if found.kind == EQUIVOCATION]
-
-
-def write(node: SceneNode, deadline: int = 1_200_000) -> None:
-    said = replace(acceptance(), deadline=deadline)
-    node.parts.log.append([entry.write(said, node.parts.identity.statement_key)])
-    node.parts.neighbours.log_grew()
 
 
 async def line(scene: Scene) -> list[SceneNode]:
@@ -98,13 +66,6 @@ async def line(scene: Scene) -> list[SceneNode]:
     nodes = [await scene.start("alice", **without("mallory"))]  # type: ignore[arg-type]
     nodes += [await scene.start(name) for name in ("bob", "carol", "dave")]
     return [*nodes, await scene.start("mallory", **without("alice"))]  # type: ignore[arg-type]
-
-
-async def forget(scene: Scene, *nodes: SceneNode) -> None:
-    """Take nodes whose logs were written to by hand out of the check at the end."""
-    for node in nodes:
-        await node.stop()
-        del scene.paths[node.name]
 
 
 async def test_a_head_travels_three_hops_and_not_a_fourth(scene: Scene) -> None:

@@ -19,7 +19,7 @@ from f2fbuild.node.strangers import Read
 from tests.ledger.ledger_helpers import acceptance
 from tests.scenes.scene_lies import Lies, lie, signed_head
 from tests.scenes.scene_node import Scene, SceneNode, until
-from tests.scenes.test_scene_gossip import forget, heard
+from tests.scenes.scene_ring import forget, heard
 from tests.scenes.test_scene_strangers import kept, origin, read, town, trio_of, vouch
 from tests.scenes.test_scene_tidying import lengthen
 

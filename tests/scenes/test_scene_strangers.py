@@ -4,7 +4,6 @@ alice - bob - carol - dave - mallory - alice. Carol has heard of Alice's log fro
 """
 
 from collections.abc import Iterator
-from contextlib import ExitStack
 
 import pytest
 import trio
@@ -24,25 +23,17 @@ from f2fbuild.net.ledger_messages import (
 )
 from f2fbuild.node.strangers import Read
 from tests.scenes.scene_node import Scene, SceneNode, until
+from tests.scenes.scene_ring import forget, heard, make_ring, write
 from tests.scenes.scene_talk import ask
-from tests.scenes.scene_town import NAMES, Town, _found
-from tests.scenes.test_scene_gossip import RING, forget, heard, write
-from tests.scenes.test_scene_gossip import _befriend as befriend_ring
-from tests.trust.trust_people import person
+from tests.scenes.scene_town import Town
 
 FIRST = tiles.format_path(tiles.Bundle(index=0, width=1))
 
 
 @pytest.fixture(scope="session")
 def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
-    directory = tmp_path_factory.mktemp("ring")
-    with ExitStack() as stack:
-        people = {name: stack.enter_context(person(name.capitalize())) for name in NAMES}
-        town = Town(people=people, directory=directory)
-        for name in RING:
-            _found(town, name)
-        trio.run(befriend_ring, town)
-        yield town
+    with make_ring(tmp_path_factory.mktemp("ring")) as made:
+        yield made
 
 
 async def trio_of(scene: Scene) -> list[SceneNode]:
