@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -21,9 +21,9 @@ from f2fbuild.node.friendships import Friendships
 from f2fbuild.node.gossiping import Gossiping
 from f2fbuild.node.identity import load_identity
 from f2fbuild.node.kept import Needs
-from f2fbuild.node.main import fulfil
 from f2fbuild.node.parts import Parts
 from f2fbuild.node.roles import NoEngine
+from f2fbuild.node.services import open_parts, services
 from f2fbuild.node.setup import Wishes, set_up
 from f2fbuild.store.database import Database
 from f2fbuild.store.paths import Paths
@@ -159,22 +159,8 @@ def _parts(paths: Paths, stack: ExitStack) -> Observed:
 
 
 async def _start(parts: Parts, listeners: list[trio.SocketListener], nursery: trio.Nursery) -> None:
-    """Start a node's services as `node.main` does, but for the API and the look at the keyring."""
-    _ = parts.log
-    await parts.friendships.refresh()
-    parts.friendships.on_change(parts.neighbours.trust_changed)
+    """Start a node's services as `node.main` does, but for the API and what looks at the clock."""
+    await open_parts(parts)
     nursery.start_soon(parts.peers.run, listeners)
-    for service in (
-        parts.neighbours.run,
-        parts.gossiping.run,
-        parts.follower.run,
-        parts.witnessing.cosigning.run,
-        parts.witnessing.outside.run,
-        parts.passing.run,
-        parts.notes.run,
-        parts.guard.run,
-        partial(fulfil, parts),
-        parts.conductor.run,
-        partial(parts.journal.run, lambda _words: None),
-    ):
+    for service in services(parts, lambda _words: None):
         nursery.start_soon(service)

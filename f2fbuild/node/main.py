@@ -27,6 +27,7 @@ from f2fbuild.node.handlers import NodeHandlers
 from f2fbuild.node.identity import load_identity
 from f2fbuild.node.kept import MakeEngine, Needs
 from f2fbuild.node.parts import Parts
+from f2fbuild.node.services import by_the_clock, open_parts, services
 from f2fbuild.node.shelves import shelf_of
 from f2fbuild.store.files import private_directory
 from f2fbuild.store.paths import Paths
@@ -65,31 +66,10 @@ async def _run(needs: Needs, engine: MakeEngine) -> None:
 
 
 async def _start(parts: Parts, nursery: trio.Nursery, needs: Needs) -> None:
-    # The lock, and whatever is wrong with the log, come before all else.
-    _ = parts.log
-    await parts.friendships.refresh()
-    parts.friendships.on_change(parts.neighbours.trust_changed)
+    await open_parts(parts)
     listeners = await _listen(parts.settings.node.listen)
     nursery.start_soon(parts.peers.run, listeners)
-    for service in (
-        parts.friendships.watch,
-        parts.neighbours.run,
-        parts.gossiping.run,
-        parts.follower.run,
-        parts.earlier.run,
-        parts.witnessing.cosigning.run,
-        parts.witnessing.returning.run,
-        parts.witnessing.outside.run,
-        parts.passing.run,
-        parts.notes.run,
-        parts.certifying.run,
-        parts.guard.run,
-        partial(fulfil, parts),
-        parts.conductor.run,
-        parts.tidying.run,
-        parts.reminding.run,
-        partial(parts.journal.run, needs.tell),
-    ):
+    for service in (*services(parts, needs.tell), *by_the_clock(parts)):
         nursery.start_soon(service)
     for_everybody = await open_web(parts.settings.ledger.serve, where="ledger.serve")
     if for_everybody:
@@ -108,15 +88,6 @@ async def _start(parts: Parts, nursery: trio.Nursery, needs: Needs) -> None:
     application = cast("ASGIFramework", create_app(NodeHandlers(parts)))
     await nursery.start(partial(serve, application, settings, shutdown_trigger=trio.sleep_forever))
     needs.tell(f"ready  {socket}")
-
-
-async def fulfil(parts: Parts) -> None:
-    """Take and fulfil jobs from the moment on at which the log may be signed."""
-    await parts.guard.wait()
-    await parts.certifying.start()
-    await parts.fulfilment.recover()
-    parts.guard.go_on()
-    await parts.fulfilment.run()
 
 
 async def _listen(addresses: tuple[str, ...]) -> list[trio.SocketListener]:

@@ -1,9 +1,8 @@
 """A node of a scene: the product's own parts over real sockets, with a workbench as its engine."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 import trio
@@ -21,8 +20,8 @@ from f2fbuild.node import clock, config
 from f2fbuild.node.handlers import NodeHandlers
 from f2fbuild.node.identity import load_identity
 from f2fbuild.node.kept import Needs
-from f2fbuild.node.main import fulfil
 from f2fbuild.node.parts import Parts
+from f2fbuild.node.services import open_parts, services
 from f2fbuild.node.views import job_view
 from f2fbuild.store.paths import Paths
 from tests import checker
@@ -171,30 +170,15 @@ async def live(
     watch_trust: bool,
     started: Callable[[], None],
 ) -> None:
-    """Run the parts in the order of `node.main`, without the API's socket."""
+    """Run the parts as `node.main` does, without the API's socket and what looks at the clock by itself."""
     parts = node.parts
-    _ = parts.log
-    await parts.friendships.refresh()
-    parts.friendships.on_change(parts.neighbours.trust_changed)
+    await open_parts(parts)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(parts.peers.run, list(listeners))
-        services: list[Callable[[], Awaitable[None]]] = [
-            parts.neighbours.run,
-            parts.gossiping.run,
-            parts.follower.run,
-            parts.earlier.run,
-            parts.guard.run,
-            partial(fulfil, parts),
-            parts.conductor.run,
-        ]
-        services += [parts.passing.run, parts.notes.run, parts.witnessing.cosigning.run]
-        services.append(parts.witnessing.returning.run)
-        services.append(parts.witnessing.outside.run)
-        services.append(partial(parts.journal.run, lambda _words: None))
-        if watch_trust:
-            services.append(parts.friendships.watch)
-        for service in services:
+        for service in services(parts, lambda _words: None):
             nursery.start_soon(service)
+        if watch_trust:
+            nursery.start_soon(parts.friendships.watch)
         started()
 
 
